@@ -1,0 +1,1 @@
+"""Settings and wiring: which store, engine, clouds and router the control plane runs on."""

@@ -1,0 +1,1 @@
+"""Adapters that rent nodes. Each passes the contract suite in ``tests/contracts``."""

@@ -1,0 +1,1 @@
+"""Adapters that run instances. Each passes the contract suite in ``tests/contracts``."""

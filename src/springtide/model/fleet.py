@@ -1,0 +1,168 @@
+"""Sites, pools, nodes, clouds: what there is to run on, and on which terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from springtide.model.identifiers import CloudName, NodeId, PoolName, SiteName, TeamName
+from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
+
+MICROS = 1_000_000
+"""Money is integer millionths of the fleet's currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place with machines, private or cloud."""
+
+    name: SiteName
+    is_cloud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who owns pools, runs services and pays. ``weight`` scales its fair share."""
+
+    name: TeamName
+    weight: int = 1
+    department: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A named set of nodes of one site: a team's, the company's, or elastic (rented).
+
+    ``contribution_percent`` of a team pool's healthy allocatable is shared with guests; of the
+    rest, guests may borrow what is idle up to ``lending_limit`` (``None``: all of it).
+    ``price_micros_per_hour`` is what guests are charged for one whole cpu-hour.
+    """
+
+    name: PoolName
+    site: SiteName
+    team: TeamName | None = None
+    contribution_percent: int = 10
+    lending_limit: Resources | None = None
+    cloud: CloudName | None = None
+    max_nodes: int = 0
+    price_micros_per_cpu_hour: int = 0
+
+    @property
+    def is_elastic(self) -> bool:
+        return self.cloud is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine, or a slice of one, with what instances may use of it."""
+
+    id: NodeId
+    pool: PoolName
+    allocatable: Resources
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A machine shape that a cloud rents. ``stock`` is ``None`` where the cloud doesn't say."""
+
+    cloud: CloudName
+    shape: str
+    resources: Resources
+    price_micros_per_hour: int
+    billing_period_seconds: int
+    boot_seconds: float
+    stock: int | None = None
+
+    @property
+    def price_micros_per_period(self) -> int:
+        """One billing period's charge, rounded up."""
+        return -(-self.price_micros_per_hour * self.billing_period_seconds // 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFaults:
+    """Failures that the slices cloud plays on request, so that bad days can be tried."""
+
+    out_of_stock: bool = False
+    fail_every: int = 0
+    """Every n-th rent request is refused; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Where nodes are rented: an adapter's kind, its site and its offers."""
+
+    name: CloudName
+    kind: str
+    site: SiteName
+    offers: tuple[Offer, ...] = ()
+    faults: CloudFaults = CloudFaults()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most ``limit_micros`` of rent committed within each ``period`` (hour, day or month)."""
+
+    period: str
+    limit_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReclaimTerms:
+    """How long a guest may stay after its owner asks, and how long it may take to stop."""
+
+    notice_seconds: float = 30.0
+    grace_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingTerms:
+    """Windows of target tracking, up and down apart, and of coming home.
+
+    A rise must be asked for during all of ``up_seconds``; a fall takes the highest need seen
+    during ``down_seconds``; room at home must last ``home_seconds`` before a move.
+    ``tolerance`` is the share by which need may exceed the present count without a rise.
+    """
+
+    up_seconds: float = 3.0
+    down_seconds: float = 60.0
+    home_seconds: float = 60.0
+    tolerance: float = 0.1
+    period_seconds: float = 0.5
+    max_moves_at_once: int = 2
+    move_cost_micros: int = 0
+    proof_seconds: float = 3.0
+    """How long an instance of a revision must have been ready at home before clouds may run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Everything the fleet file says."""
+
+    sites: tuple[Site, ...] = ()
+    teams: tuple[Team, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    clouds: tuple[Cloud, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    reclaim: ReclaimTerms = ReclaimTerms()
+    scaling: ScalingTerms = ScalingTerms()
+    defaults: Resources = field(
+        default_factory=lambda: Resources.of({CPU_MILLIS: 100, MEMORY_BYTES: 64 * 2**20, PIDS: 128})
+    )
+    """What a service counts for where it doesn't reserve, each kind apart."""
+    cpu_overcommit: float = 4.0
+    currency: str = "EUR"
+
+    def pool(self, name: PoolName) -> Pool:
+        """The pool of this name. Raises KeyError where there is none."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)
+
+    def weight(self, team: TeamName) -> int:
+        return next((each.weight for each in self.teams if each.name == team), 1)
+
+
+EMPTY_FLEET = Fleet()

@@ -1,0 +1,104 @@
+"""Amounts of resources: integers per kind, so that sums are exact and laws can be equalities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+CPU_MILLIS = "cpu_millis"
+MEMORY_BYTES = "memory_bytes"
+PIDS = "pids"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Integer amounts by kind; a kind that isn't named counts as nought.
+
+    ``amounts`` is sorted by kind and holds no noughts: equal resources are equal objects.
+    Build with :meth:`of`. Amounts may be negative after a subtraction.
+    """
+
+    amounts: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, amounts: Mapping[str, int] | Iterable[tuple[str, int]] = (), /, **named: int) -> Resources:
+        """Build from a mapping, pairs or keywords: ``Resources.of(cpu_millis=50)``."""
+        merged = {**dict(amounts), **named}
+        return cls(tuple(sorted((kind, amount) for kind, amount in merged.items() if amount)))
+
+    def __getitem__(self, kind: str) -> int:
+        return next((amount for name, amount in self.amounts if name == kind), 0)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(kind for kind, _ in self.amounts)
+
+    def __add__(self, other: Resources) -> Resources:
+        merged = dict(self.amounts)
+        for kind, amount in other.amounts:
+            merged[kind] = merged.get(kind, 0) + amount
+        return Resources.of(merged)
+
+    def __sub__(self, other: Resources) -> Resources:
+        merged = dict(self.amounts)
+        for kind, amount in other.amounts:
+            merged[kind] = merged.get(kind, 0) - amount
+        return Resources.of(merged)
+
+    def __bool__(self) -> bool:
+        return bool(self.amounts)
+
+    def times(self, count: int) -> Resources:
+        """The same amounts ``count`` times."""
+        return Resources.of((kind, amount * count) for kind, amount in self.amounts)
+
+    def percent(self, share: int) -> Resources:
+        """``share`` percent of each amount, rounded down, each kind apart."""
+        return Resources.of((kind, amount * share // 100) for kind, amount in self.amounts)
+
+    def at_least_zero(self) -> Resources:
+        """Negative amounts become nought."""
+        return Resources.of((kind, amount) for kind, amount in self.amounts if amount > 0)
+
+    def fits_in(self, room: Resources) -> bool:
+        """Whether each amount asked for is at most what ``room`` has of that kind.
+
+        A kind that isn't asked for never blocks, however overdrawn ``room`` is on it.
+        """
+        have = dict(room.amounts)
+        return all(amount <= have.get(kind, 0) for kind, amount in self.amounts if amount > 0)
+
+    def lacking_in(self, room: Resources) -> tuple[str, ...]:
+        """The kinds of which ``room`` has too little."""
+        have = dict(room.amounts)
+        return tuple(kind for kind, amount in self.amounts if amount > 0 and amount > have.get(kind, 0))
+
+    def copies_in(self, room: Resources) -> int:
+        """How many copies fit in ``room`` as one heap (not node by node)."""
+        have = dict(room.amounts)
+        return min((max(0, have.get(kind, 0)) // amount for kind, amount in self.amounts if amount > 0), default=0)
+
+
+NOTHING = Resources()
+
+
+def total(many: Iterable[Resources]) -> Resources:
+    """The sum of many."""
+    merged: dict[str, int] = {}
+    for each in many:
+        for kind, amount in each.amounts:
+            merged[kind] = merged.get(kind, 0) + amount
+    return Resources.of(merged)
+
+
+def describe(resources: Resources) -> str:
+    """Plain words for people: ``250m cpu, 64 MiB memory``."""
+    return ", ".join(_describe_amount(kind, amount) for kind, amount in resources.amounts) or "nothing"
+
+
+def _describe_amount(kind: str, amount: int) -> str:
+    if kind == CPU_MILLIS:
+        return f"{amount}m cpu"
+    if kind == MEMORY_BYTES:
+        return f"{amount / 2**20:.4g} MiB memory"
+    return f"{amount} {kind}"

@@ -1,0 +1,169 @@
+"""Apps, services, revisions: what people want to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
+from springtide.model.leases import FULL_LADDER, Rung
+from springtide.model.resources import NOTHING, Resources
+
+
+class Band(StrEnum):
+    """Priority bands."""
+
+    PRODUCTION = "production"
+    BATCH = "batch"
+    BEST_EFFORT = "best-effort"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """Ready when a GET of ``path`` on the container's ``port`` answers 2xx or 3xx."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProbe:
+    """Ready when the container's ``port`` accepts a connection."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecProbe:
+    """Ready when the command exits with 0 inside the container."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """When an instance counts as ready. ``probe`` is ``None`` where running is enough.
+
+    Times are seconds. ``retries`` failures in a row make a ready instance unhealthy; failures
+    within ``start_period_seconds`` of the start don't count.
+    """
+
+    probe: HttpProbe | TcpProbe | ExecProbe | None = None
+    interval_seconds: float = 30.0
+    timeout_seconds: float = 30.0
+    retries: int = 3
+    start_period_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits of one instance, enforced by the kernel. 0 means none for cpu."""
+
+    memory_bytes: int = 0
+    pids: int = 0
+    cpu_millis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How to start one instance; two equal templates are one revision.
+
+    ``image`` is an immutable reference: a digest, or the image id where nothing was pulled.
+    ``command`` and ``entrypoint`` are ``None`` where the image's own apply.
+    """
+
+    image: str
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    working_dir: str | None = None
+    healthcheck: Healthcheck = Healthcheck()
+    limits: Limits = Limits()
+    networks: tuple[str, ...] = ("default",)
+    """Networks of the app, by the names that its Compose file gives them."""
+    aliases: tuple[str, ...] = ()
+    """Names under which the instance is found on its networks, the service's name first."""
+    stop_grace_seconds: float = 10.0
+    stop_signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An immutable version of a service's template.
+
+    ``proven_at`` is when an instance of it had been ready at home for its proof time; rented
+    nodes run proven revisions only.
+    """
+
+    id: RevisionId
+    service: ServiceId
+    template: Template
+    created_at: datetime
+    proven_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePolicy:
+    """Bounds and targets of a service's instance count. Equal bounds fix the count."""
+
+    minimum: int = 1
+    maximum: int = 1
+    requests_per_second: float | None = None
+    """The rate that one instance carries in comfort."""
+    cpu_percent: float | None = None
+    """The share of its reserved cpu that one instance should use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How traffic reaches a service: by host name on the ingress port, by a port of its own, or both.
+
+    ``max_requests`` is how many requests one instance is given at a time (0: no limit); more wait
+    in the router for at most ``queue_seconds``.
+    """
+
+    target_port: int
+    host: str | None = None
+    listen_port: int | None = None
+    max_requests: int = 0
+    queue_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """``service`` must be started, or ready where ``healthy`` is asked, before the first instance."""
+
+    service: ServiceId
+    healthy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a team wants of one service of an app."""
+
+    id: ServiceId
+    app: AppName
+    name: str
+    team: TeamName
+    revision: RevisionId
+    resources: Resources = NOTHING
+    scale: ScalePolicy = ScalePolicy()
+    ladder: tuple[Rung, ...] = FULL_LADDER
+    band: Band = Band.PRODUCTION
+    routes: tuple[Route, ...] = ()
+    depends_on: tuple[Dependency, ...] = ()
+    line_load_bits_per_second: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A Compose project as deployed. ``networks`` are made per app and isolated from one another."""
+
+    name: AppName
+    team: TeamName
+    services: tuple[ServiceId, ...]
+    networks: tuple[str, ...] = ("default",)
+    deployed_at: datetime | None = None
