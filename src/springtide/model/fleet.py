@@ -119,15 +119,15 @@ class ReclaimTerms:
 class ScalingTerms:
     """Windows of target tracking, up and down apart, and of coming home.
 
-    A rise must be asked for during all of ``up_seconds``; a fall takes the highest need seen
+    A rise answers the mean load over ``up_seconds``; a fall goes down to the highest need seen
     during ``down_seconds``; room at home must last ``home_seconds`` before a move.
-    ``tolerance`` is the share by which need may exceed the present count without a rise.
+    ``tolerance`` is the share by which load may exceed the target without a rise.
     """
 
     up_seconds: float = 3.0
     down_seconds: float = 60.0
     home_seconds: float = 60.0
-    tolerance: float = 0.1
+    tolerance: float = 0.05
     period_seconds: float = 0.5
     max_moves_at_once: int = 2
     move_cost_micros: int = 0
