@@ -31,6 +31,14 @@ class ReadVersions:
 NOTHING_READ = ReadVersions({}, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much history a store keeps: commits for watchers, and events for people."""
+
+    commits: int = 10_000
+    events: int = 5_000
+
+
 class Store(Protocol):
     """A versioned record with optimistic commits.
 
@@ -65,7 +73,8 @@ class Store(Protocol):
     def watch(self, since: int) -> AsyncIterator[Commit]:
         """Every commit after version ``since``, in order, none missing, then later ones as they come.
 
-        Raises StaleReadError where commits after ``since`` are no longer kept: read again.
+        Ends when the store is closed. Raises StaleReadError where commits after ``since`` are no
+        longer kept, or where ``since`` lies in the future (another record): read again.
         """
         ...
 
