@@ -46,6 +46,20 @@ class CommitTail:
         self._version = commit.version
         self._wake()
 
+    def catch_up(self, commits: Sequence[Commit], version: int) -> None:
+        """Follow a record that is at ``version``; ``commits`` are the newest ones up to there, in order.
+
+        Where they don't reach back to what is held, what is held is dropped: there is never a gap.
+        """
+        before = commits[0].version - 1 if commits else version
+        if before > self._version:
+            self._commits.clear()
+            self._version = before
+            self._wake()
+        for commit in commits:
+            if commit.version > self._version:
+                self.append(commit)
+
     def after(self, version: int) -> Sequence[Commit]:
         """The commits after ``version``, in order; ``version`` must be at least ``oldest``."""
         newer: list[Commit] = []
