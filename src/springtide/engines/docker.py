@@ -314,7 +314,8 @@ class DockerEngine:
         """Why it ended; asked of the engine once per container."""
         if row.id not in self._endings:
             try:
-                self._endings[row.id] = exit_detail((await row.show())["State"])
+                container = await self._api.client.containers.get(row.id)
+                self._endings[row.id] = exit_detail(container["State"])
             except DockerError as error:
                 if error.status != NOT_FOUND:
                     raise
