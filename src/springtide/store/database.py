@@ -1,59 +1,62 @@
-"""One SQL database: its connections, its transactions, and what its failures mean."""
+"""One SQL database: its threads, its transactions, and what its failures mean."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from springtide.model.errors import StoreError
 from springtide.store.failures import store_failure
 from springtide.store.schema import HEAD, revision_of, upgrade
 
+Result = TypeVar("Result")
+
 _BEGIN = "springtide_begin"
 
 
 class Database:
-    """Transactions on one database; every failure is a StoreError that names ``place``.
+    """Runs whole transactions in threads of its own; every failure is a StoreError that names ``place``.
 
-    Connects at the first transaction, and brings the tables to the newest form then.
+    A transaction is one trip to a thread: an asyncio driver makes one a statement, which cost three
+    times the processor. Reads and writes have a thread each, so that a read never waits for a write.
     ``busy_seconds``: how long a transaction waits for another program's write to end.
     """
 
     def __init__(self, url: str, *, busy_seconds: float) -> None:
-        self.place = make_url(url).render_as_string(hide_password=True)
-        self._engine = create_async_engine(url, connect_args=_connect_arguments(url, busy_seconds))
-        self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.place = str(parsed.database) if is_sqlite else parsed.render_as_string(hide_password=True)
+        self._engine = _sqlite_engine(parsed, busy_seconds) if is_sqlite else create_engine(parsed)
+        self._write_engine = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._probe = _ChangeProbe(str(parsed.database)) if is_sqlite else None
         self._opening = asyncio.Lock()
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._is_open = False
         self._is_closed = False
-        if self._engine.dialect.name == "sqlite":
-            self.place = str(make_url(url).database)
-            event.listen(self._engine.sync_engine, "connect", _set_up_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent snapshot."""
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Do the work on a consistent snapshot."""
         await self.open()
-        async with self._transaction(self._engine) as connection:
-            yield connection
+        return await self._run(self._reader, self._engine, work)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that no other write can cut into; rolled back where the block raises."""
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do the work in a transaction that no other write can cut into.
+
+        Where it raises, nothing of it is applied. A caller that is cancelled doesn't stop it.
+        """
         await self.open()
-        async with self._transaction(self._writer) as connection:
-            yield connection
+        return await self._run(self._writer, self._write_engine, work)
+
+    def change_token(self) -> int | None:
+        """Another number after every commit, whoever made it; ``None`` where only a transaction can tell."""
+        return self._probe.token() if self._probe is not None else None
 
     async def open(self) -> None:
         """Make the tables, or bring them to the newest form. Opening twice is opening once."""
@@ -67,58 +70,79 @@ class Database:
                 self._is_open = True
 
     async def close(self) -> None:
-        """Refuse new transactions, let the running ones end, close. Closing twice succeeds."""
+        """Refuse new transactions, let running ones end, close. Closing twice succeeds."""
         self._is_closed = True
-        await self._idle.wait()
-        await self._engine.dispose()
+        for thread in (self._writer, self._reader):
+            await asyncio.to_thread(thread.shutdown)
+        await asyncio.to_thread(self._engine.dispose)
+        if self._probe is not None:
+            self._probe.close()
 
     async def _bring_to_head(self) -> None:
-        async with self._transaction(self._engine) as connection:
-            revision = await connection.run_sync(revision_of)
-        if revision == HEAD:
-            return
-        async with self._transaction(self._writer) as connection:
-            await connection.run_sync(self._upgrade)
+        if await self._run(self._reader, self._engine, revision_of) != HEAD:
+            await self._run(self._writer, self._write_engine, self._upgrade)
 
     def _upgrade(self, connection: Connection) -> None:
         from alembic.util import CommandError  # noqa: PLC0415, for the reason that upgrade() gives
 
+        found = revision_of(connection)
         try:
             upgrade(connection)
         except CommandError as error:
             raise StoreError(
-                f"The record {self.place} has tables of revision {revision_of(connection)}, "
+                f"The record {self.place} has tables of revision {found}, "
                 f"which this version of Springtide (revision {HEAD}) doesn't know.",
                 remedy="It was written by a newer version: start that one.",
             ) from error
 
-    @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        self._running += 1
-        self._idle.clear()
+    async def _run(self, thread: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(thread, self._transaction, engine, work)
+
+    def _transaction(self, engine: Engine, work: Callable[[Connection], Result]) -> Result:
         try:
-            async with engine.begin() as connection:
-                yield connection
+            with engine.begin() as connection:
+                return work(connection)
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise store_failure(error, self.place) from error
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
 
-def _connect_arguments(url: str, busy_seconds: float) -> dict[str, Any]:
-    return {"timeout": busy_seconds} if make_url(url).get_backend_name() == "sqlite" else {}
+class _ChangeProbe:
+    """Asks SQLite whether a file has been written to, by any program: 0.1 ms, against 1 ms for a transaction.
+
+    It runs on the event loop: the answer stands in shared memory, and it waits for no lock.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def token(self) -> int | None:
+        try:
+            if self._connection is None:
+                self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None  # locked or broken: the transaction that follows says which
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _sqlite_engine(url: URL, busy_seconds: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_seconds})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     # The driver's own BEGIN comes too late for reads and without IMMEDIATE: we send our own.
     connection.isolation_level = None
-    cursor = connection.cursor()
     # FULL syncs the log at every commit: what has been committed survives a loss of power.
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
