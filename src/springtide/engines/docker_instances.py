@@ -39,7 +39,6 @@ DEFAULT_PIDS = 128
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
 SHARES_PER_CPU = 1024
 OUT_OF_MEMORY = "out of memory"
-KILLED_EXIT_CODE = 137
 MAX_HOSTNAME = 63
 
 
@@ -75,6 +74,7 @@ def container_config(names: ContainerNames, spec: InstanceSpec) -> dict[str, Any
         "Hostname": spec.id[:MAX_HOSTNAME],
         "Env": [f"{key}={value}" for key, value in template.environment],
         "Labels": {**dict(template.labels), **instance_labels(names, spec)},
+        "Healthcheck": {"Test": ["NONE"]},  # Springtide probes; the image's own check would run on top
         "HostConfig": host_config(names, spec),
         "NetworkingConfig": {
             "EndpointsConfig": {

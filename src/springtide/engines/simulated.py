@@ -1,0 +1,259 @@
+"""An engine without containers, in the event loop's time: for tests and simulations; no input or output."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from springtide.engines.base import Capability, ExecResult, InstanceSpec, ProbeOutcome
+from springtide.engines.simulated_machine import (
+    SimulatedContainer,
+    SimulatedFaults,
+    SimulatedMachine,
+    unreachable_error,
+)
+from springtide.model.errors import EngineError, ImageMissingError, LacksCapabilityError
+from springtide.model.identifiers import AppName, InstanceId
+from springtide.model.observations import ContainerState, EngineInstance, Usage
+from springtide.model.resources import Resources
+from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe, Template
+
+TIMED_OUT = 124
+LOG_POLL_SECONDS = 0.1
+EVERYTHING = frozenset({Capability.STANDBY, Capability.EXEC, Capability.BUILD})
+
+
+class SimulatedEngine:
+    """Plays an engine over a :class:`SimulatedMachine`; a new engine over the same machine finds what runs.
+
+    ``now`` is the clock that ``asyncio.sleep`` follows. Starting takes ``start_seconds``, passing a
+    probe ``ready_seconds`` more, stopping ``stop_seconds`` (or the grace, if that is shorter).
+    A create that is cancelled leaves its container as a killed control plane would: created, not running.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        start_seconds: float = 0.2,
+        ready_seconds: float = 0.1,
+        stop_seconds: float = 0.0,
+        machine: SimulatedMachine | None = None,
+        faults: SimulatedFaults | None = None,
+    ) -> None:
+        self.machine_state = machine or SimulatedMachine(now)
+        self.faults = faults or SimulatedFaults()
+        self.capabilities = EVERYTHING
+        self.start_seconds = start_seconds
+        self.ready_seconds = ready_seconds
+        self.stop_seconds = stop_seconds
+        self._now = now
+
+    async def start(self) -> None:
+        await self.faults.before("start", "")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def machine(self) -> Resources:
+        await self.faults.before("machine", "")
+        return self.machine_state.resources
+
+    def lose_connection(self) -> None:
+        """From now on no call is answered, and every watch ends; :meth:`restore_connection` ends it."""
+        self.faults.unreachable = True
+        self.machine_state.drop_watchers(unreachable_error())
+
+    def restore_connection(self) -> None:
+        self.faults.unreachable = False
+
+    # Networks
+
+    async def ensure_network(self, app: AppName, network: str) -> None:
+        await self.faults.before("ensure_network", f"{app}/{network}")
+        self.machine_state.networks.add((app, network))
+        self.faults.after("ensure_network", f"{app}/{network}")
+
+    async def delete_networks(self, app: AppName) -> None:
+        await self.faults.before("delete_networks", app)
+        in_use = {
+            (each.spec.app, network)
+            for each in self.machine_state.containers.values()
+            if each.has_processes
+            for network in each.spec.template.networks
+        }
+        idle = {each for each in self.machine_state.networks if each[0] == app and each not in in_use}
+        self.machine_state.networks -= idle
+        self.faults.after("delete_networks", app)
+
+    # The life of an instance
+
+    async def create(self, spec: InstanceSpec) -> None:
+        await self.faults.before("create", spec.id)
+        self._refuse_missing_image(spec.template)
+        container = self.machine_state.containers.get(spec.id)
+        if container is None:
+            self._refuse_missing_network(spec)
+            container = self.machine_state.add(spec)
+        if not container.has_processes:
+            await self._run(container)
+        self.faults.after("create", spec.id)
+
+    async def _run(self, container: SimulatedContainer) -> None:
+        id = container.spec.id
+        await asyncio.sleep(self.start_seconds)
+        if self.machine_state.containers.get(id) is not container:
+            raise EngineError(f"{id} was removed while it was being started.")
+        container.started_at = self._now()
+        container.ready_at = container.started_at + timedelta(seconds=self.ready_seconds)
+        container.exit_code, container.detail = None, ""
+        self.machine_state.turn(id, ContainerState.RUNNING)
+
+    async def delete(self, id: InstanceId, grace_seconds: float) -> None:
+        await self.faults.before("delete", id)
+        container = self.machine_state.containers.get(id)
+        if container is not None and container.has_processes and grace_seconds > 0:
+            await asyncio.sleep(min(self.stop_seconds, grace_seconds))
+        self.machine_state.remove(id)
+        self.faults.after("delete", id)
+
+    async def pause(self, id: InstanceId) -> None:
+        await self._turn("pause", id, ContainerState.PAUSED)
+
+    async def resume(self, id: InstanceId) -> None:
+        await self._turn("resume", id, ContainerState.RUNNING)
+
+    async def _turn(self, method: str, id: InstanceId, state: ContainerState) -> None:
+        self._need(Capability.STANDBY)
+        await self.faults.before(method, id)
+        if not self._container(id).has_processes:
+            raise EngineError(f"The engine could not {method} {id}: it is not running.")
+        self.machine_state.turn(id, state)
+        self.faults.after(method, id)
+
+    # What there is
+
+    async def list(self) -> Sequence[EngineInstance]:
+        await self.faults.before("list", "")
+        return [container.seen() for container in self.machine_state.containers.values()]
+
+    async def get(self, id: InstanceId) -> EngineInstance | None:
+        await self.faults.before("get", id)
+        container = self.machine_state.containers.get(id)
+        return None if container is None else container.seen()
+
+    def watch(self) -> AsyncIterator[InstanceId]:
+        return self._changes(self.machine_state.subscribe())
+
+    async def _changes(self, queue: asyncio.Queue[InstanceId | EngineError]) -> AsyncIterator[InstanceId]:
+        try:
+            await self.faults.before("watch", "")
+            while True:
+                change = await queue.get()
+                if isinstance(change, EngineError):
+                    raise change
+                yield change
+        finally:
+            self.machine_state.unsubscribe(queue)
+
+    async def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
+        await self.faults.before("usage", "")
+        found = {id: self.machine_state.containers.get(id) for id in ids}
+        return {id: each.usage(self._now()) for id, each in found.items() if each is not None and each.has_processes}
+
+    # Inside an instance
+
+    async def logs(self, id: InstanceId, *, tail: int = 100) -> str:
+        await self.faults.before("logs", id)
+        return "".join(f"{line}\n" for line in self._container(id).log[-tail:])
+
+    async def follow_logs(self, id: InstanceId, *, tail: int = 100) -> AsyncIterator[str]:
+        container = self._container(id)
+        shown = max(0, len(container.log) - tail)
+        while True:
+            while shown < len(container.log):
+                yield container.log[shown]
+                shown += 1
+            if not container.has_processes or self.machine_state.containers.get(id) is not container:
+                return
+            await asyncio.sleep(LOG_POLL_SECONDS)
+
+    async def exec(self, id: InstanceId, command: Sequence[str], timeout_seconds: float) -> ExecResult:
+        """Knows ``true``, ``false``, ``echo …`` and ``sleep N``; any other command exits with 0."""
+        self._need(Capability.EXEC)
+        await self.faults.before("exec", id)
+        if not self._container(id).is_running:
+            raise EngineError(f"The engine could not run {command[0]} in {id}: it is not running.")
+        match command:
+            case ["sleep", seconds]:
+                await asyncio.sleep(min(float(seconds), timeout_seconds))
+                return ExecResult(TIMED_OUT if float(seconds) > timeout_seconds else 0, "")
+            case ["echo", *words]:
+                return ExecResult(0, " ".join(words) + "\n")
+            case _:
+                return ExecResult(1 if command[0] == "false" else 0, "")
+
+    async def probe(
+        self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
+    ) -> ProbeOutcome:
+        await self.faults.before("probe", instance.id)
+        container = self.machine_state.containers.get(instance.id)
+        if container is None or container.state in (ContainerState.CREATED, ContainerState.EXITED):
+            return ProbeOutcome(False, "connection refused")
+        if container.state is ContainerState.PAUSED:
+            await asyncio.sleep(timeout_seconds)
+            return ProbeOutcome(False, f"no answer within {timeout_seconds:g} s")
+        return self._outcome(container)
+
+    def _outcome(self, container: SimulatedContainer) -> ProbeOutcome:
+        machine, spec = self.machine_state, container.spec
+        is_ready = (
+            container.ready_at is not None
+            and self._now() >= container.ready_at
+            and spec.revision not in machine.never_ready
+            and spec.id not in machine.unready
+        )
+        return ProbeOutcome(is_ready, "ready" if is_ready else "not ready yet")
+
+    # Images
+
+    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
+        self._need(Capability.BUILD)
+        await self.faults.before("build", str(context))
+        return _image_id(f"{context}|{dockerfile}|{sorted(arguments.items())}")
+
+    async def resolve_image(self, reference: str) -> str:
+        await self.faults.before("resolve_image", reference)
+        if reference in self.machine_state.missing_images:
+            raise _image_missing(reference)
+        return reference if reference.startswith("sha256:") else _image_id(reference)
+
+    def _container(self, id: InstanceId) -> SimulatedContainer:
+        container = self.machine_state.containers.get(id)
+        if container is None:
+            raise EngineError(f"There is no instance {id} on the engine.")
+        return container
+
+    def _refuse_missing_image(self, template: Template) -> None:
+        if template.image in self.machine_state.missing_images:
+            raise _image_missing(template.image)
+
+    def _refuse_missing_network(self, spec: InstanceSpec) -> None:
+        for network in spec.template.networks:
+            if (spec.app, network) not in self.machine_state.networks:
+                raise EngineError(f"The engine could not create {spec.id}: network {spec.app}-{network} not found.")
+
+    def _need(self, capability: Capability) -> None:
+        if capability not in self.capabilities:
+            raise LacksCapabilityError(f"This engine has no {capability}.", remedy="Choose another engine.")
+
+
+def _image_id(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _image_missing(reference: str) -> ImageMissingError:
+    return ImageMissingError(f"The image {reference} isn't on the engine.", remedy="Build it, or correct its name.")
