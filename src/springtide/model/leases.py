@@ -31,7 +31,9 @@ FULL_LADDER = tuple(Rung)
 class Lease:
     """A grant: ``count`` instances of a service on a pool under a rung since a moment.
 
-    ``until`` is the moment by which reclaimed instances must be gone, ``None`` while nobody asks.
+    ``counted_since`` is when the count last changed: the ledger is written up to there. ``until`` is
+    the moment by which reclaimed instances must be gone, ``None`` while nobody asks. The price is
+    that of one instance.
     """
 
     service: ServiceId
@@ -39,6 +41,7 @@ class Lease:
     rung: Rung
     count: int
     since: datetime
+    counted_since: datetime
     reclaimable: bool
     price_micros_per_hour: int
     until: datetime | None = None

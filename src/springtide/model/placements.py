@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from springtide.model.identifiers import InstanceId, NodeId, PoolName, RevisionId, ServiceId
+from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, RevisionId, ServiceId, TeamName
 from springtide.model.resources import Resources
 
 
@@ -68,7 +68,7 @@ class Rental:
     """
 
     token: str
-    cloud: str
+    cloud: CloudName
     pool: PoolName
     node: NodeId
     shape: str
@@ -81,5 +81,5 @@ class Rental:
     state: RentalState = RentalState.RENTING
     since: datetime | None = None
     periods_committed: int = 1
-    team: str | None = None
+    team: TeamName | None = None
     """The team whose need caused the rent; it pays."""

@@ -1,0 +1,107 @@
+"""Leases and the ledger: who holds what under which rung now, and what was owed for what is past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.leases import Lease, LedgerEntry, Rung
+from springtide.model.placements import Placement, Rental
+from springtide.planning.draft import Draft
+from springtide.planning.fairness import all_rungs
+from springtide.planning.homecoming import price_per_hour
+
+
+def plan_leases(draft: Draft) -> dict[str, Lease]:
+    """The leases that the board amounts to; one whose count hasn't changed stays as it is."""
+    groups: dict[tuple[ServiceId, PoolName, Rung], list[Placement]] = {}
+    rungs = all_rungs(draft.board)
+    for id, placement in sorted(draft.board.placements.items()):
+        if placement.service in draft.index.record.services:
+            groups.setdefault((placement.service, placement.pool, rungs[id]), []).append(placement)
+    fresh = [_lease(draft, *group, placements) for group, placements in sorted(groups.items())]
+    return {lease.key: _continued(draft.index.record.leases.get(lease.key), lease) for lease in fresh}
+
+
+def plan_ledger(draft: Draft, leases: dict[str, Lease]) -> dict[str, LedgerEntry]:
+    """Entries for lending that changed or ended, and for machines that were returned."""
+    entries = [
+        _lending_entry(draft, lease)
+        for key, lease in sorted(draft.index.record.leases.items())
+        if _is_lent(draft, lease) and (key not in leases or leases[key].count != lease.count)
+    ]
+    entries += [
+        _rent_entry(rental, draft.now)
+        for token, rental in sorted(draft.index.record.rentals.items())
+        if token not in draft.rentals and rental.since is not None
+    ]
+    return {entry.id: entry for entry in entries}
+
+
+def _lease(draft: Draft, service_id: ServiceId, pool_name: PoolName, rung: Rung, placements: list[Placement]) -> Lease:
+    service, pool = draft.service(service_id), draft.board.fleet.pool(pool_name)
+    deadlines = [each.eviction.gone_by for each in placements if each.eviction and each.eviction.gone_by]
+    return Lease(
+        service=service_id,
+        pool=pool_name,
+        rung=rung,
+        count=len(placements),
+        since=draft.now,
+        counted_since=draft.now,
+        reclaimable=pool.team is not None and not draft.board.is_owner(service.team, pool),
+        price_micros_per_hour=max(price_per_hour(draft, service, pool, each.node) for each in placements),
+        until=min(deadlines, default=None),
+    )
+
+
+def _continued(before: Lease | None, lease: Lease) -> Lease:
+    if before is None:
+        return lease
+    counted_since = before.counted_since if before.count == lease.count else lease.counted_since
+    return replace(lease, since=before.since, counted_since=counted_since)
+
+
+def _is_lent(draft: Draft, lease: Lease) -> bool:
+    """Rented machines have entries of their own; own capacity is owed to nobody."""
+    pools = {pool.name: pool for pool in draft.board.fleet.pools}
+    service = draft.index.record.services.get(lease.service)
+    pool = pools.get(lease.pool)
+    if pool is None or pool.is_elastic or lease.rung is Rung.OWN:
+        return False
+    return service is None or pool.team != service.team
+
+
+def _lending_entry(draft: Draft, lease: Lease) -> LedgerEntry:
+    service = draft.index.record.services.get(lease.service)
+    pool = draft.board.fleet.pool(lease.pool)
+    seconds = (draft.now - lease.counted_since).total_seconds()
+    instance_seconds = round(lease.count * seconds)
+    return LedgerEntry(
+        id=f"{lease.key}@{lease.counted_since.isoformat()}",
+        kind="lend",
+        debtor=service.team if service else None,
+        creditor=pool.team or pool.name,
+        pool=lease.pool,
+        since=lease.counted_since,
+        until=draft.now,
+        instance_seconds=instance_seconds,
+        amount_micros=lease.price_micros_per_hour * instance_seconds // 3600,
+        subject=lease.service,
+    )
+
+
+def _rent_entry(rental: Rental, now: datetime) -> LedgerEntry:
+    since = rental.since or rental.requested_at
+    return LedgerEntry(
+        id=f"rent:{rental.token}",
+        kind="rent",
+        debtor=rental.team,
+        creditor=rental.cloud,
+        pool=rental.pool,
+        since=since,
+        until=now,
+        instance_seconds=round((now - since).total_seconds()),
+        amount_micros=rental.periods_committed * rental.price_micros_per_period,
+        subject=rental.token,
+    )

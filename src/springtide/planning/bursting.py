@@ -1,0 +1,242 @@
+"""The cloud: placing on rented nodes, waiting for booting ones, renting more, giving back what idles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from fractions import Fraction
+
+from springtide.model.events import Reason
+from springtide.model.fleet import Node, Offer, Pool
+from springtide.model.identifiers import NodeId, ServiceId
+from springtide.model.leases import Rung
+from springtide.model.placements import Eviction, Rental, RentalState
+from springtide.model.resources import describe
+from springtide.model.workloads import Service
+from springtide.planning.draft import Draft, is_staying
+from springtide.planning.fitting import best_fit, fits_later, fits_now
+from springtide.planning.money import commitment_of, money, next_charge, refusal_of
+
+TRIES_TO_RENT = 4
+PAUSE_AFTER_REFUSAL_SECONDS = 5.0
+RETURN_SECONDS = 1.0
+"""What giving a machine back may take before its next charge begins, beside one plan's period."""
+
+
+def place_in_cloud(draft: Draft) -> None:
+    """Use rented nodes, then wait for those that boot, then rent what is still missing."""
+    elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
+    bursting = []
+    for id in sorted(draft.index.record.services):
+        service = draft.service(id)
+        if id in draft.blocked or Rung.CLOUD not in service.ladder:
+            continue
+        draft.take_back(id, elastic)
+        refusal = _refusal_of_service(draft, service)
+        if refusal is not None:
+            draft.cloud_refusals[id] = refusal
+        elif draft.wanted[id] > 0:
+            bursting.append(service)
+    for service in bursting:
+        _use_rented(draft, service)
+    for service in bursting:
+        _rent_for(draft, service)
+
+
+def settle_rentals(draft: Draft) -> None:
+    """Deal with refused requests, pay for what is needed, return what isn't, empty what can't be paid."""
+    for token in sorted(draft.rentals):
+        rental = draft.rentals[token]
+        if rental.state is RentalState.RENTING and not _give_up(draft, rental):
+            _renew_or_return(draft, rental)
+
+
+def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
+    """Rented nodes run only what has proved itself at home."""
+    revision = draft.index.record.revisions.get(service.revision)
+    if revision is not None and revision.proven_at is not None:
+        return None
+    seconds = draft.board.fleet.scaling.proof_seconds
+    sentence = f"Revision {service.revision} may not be rented for before it was ready at home for {seconds:g} s."
+    return Reason("not-proven", sentence, (("proof_seconds", seconds), ("revision", service.revision)))
+
+
+def _use_rented(draft: Draft, service: Service) -> None:
+    rooms = [room for room in draft.board.rooms.values() if draft.board.fleet.pool(room.node.pool).is_elastic]
+    rooms.sort(key=lambda room: room.node.id)
+    while draft.wanted[service.id] > 0:
+        room = best_fit(rooms, service.resources, fits_now)
+        if room is not None:
+            draft.place(service, room.node.id)
+            continue
+        room = best_fit([each for each in rooms if not each.is_ready], service.resources, fits_later)
+        if room is None:
+            return
+        draft.promise(service, room.node.id)
+
+
+def _rent_for(draft: Draft, service: Service) -> None:
+    while draft.wanted[service.id] > 0:
+        chosen = _choose_offer(draft, service)
+        if isinstance(chosen, Reason):
+            draft.cloud_refusals[service.id] = chosen
+            return
+        pool, offer = chosen
+        node = _rent(draft, service, pool, offer)
+        while draft.wanted[service.id] > 0 and draft.board.rooms[node].fits_later(service.resources):
+            draft.promise(service, node)
+
+
+def _choose_offer(draft: Draft, service: Service) -> tuple[Pool, Offer] | Reason:
+    """The offer with the lowest price per instance that it carries; otherwise why there is none."""
+    refusal = Reason("no-cloud", "The fleet has no pool that rents nodes.", ())
+    choices: list[tuple[tuple[Fraction, float, str, str], Pool, Offer]] = []
+    for pool, offer in _offers(draft):
+        problem = _refusal_of_offer(draft, service, pool, offer)
+        if problem is not None:
+            refusal = problem
+            continue
+        copies = min(service.resources.copies_in(offer.resources), draft.wanted[service.id])
+        price = Fraction(offer.price_micros_per_hour, max(1, copies))
+        choices.append(((price, offer.boot_seconds, pool.name, offer.shape), pool, offer))
+    if not choices:
+        return refusal
+    _, pool, offer = min(choices, key=lambda each: each[0])
+    return pool, offer
+
+
+def _offers(draft: Draft) -> Iterator[tuple[Pool, Offer]]:
+    for pool in draft.board.fleet.pools:
+        view = draft.index.clouds.get(pool.cloud) if pool.cloud is not None else None
+        for offer in sorted(view.offers, key=lambda each: each.shape) if view is not None else ():
+            yield pool, offer
+
+
+def _refusal_of_offer(draft: Draft, service: Service, pool: Pool, offer: Offer) -> Reason | None:
+    rented = [rental for rental in draft.rentals.values() if rental.pool == pool.name]
+    if not service.resources.fits_in(offer.resources):
+        sentence = f"An instance needs {describe(service.resources)}; {offer.shape} has {describe(offer.resources)}."
+        return Reason("larger-than-offer", sentence, (("shape", offer.shape),))
+    if len(rented) >= pool.max_nodes:
+        sentence = f"Pool {pool.name} has all of its {pool.max_nodes} nodes."
+        return Reason("node-limit", sentence, (("max_nodes", pool.max_nodes), ("pool", pool.name)))
+    unseen = sum(1 for rental in rented if rental.shape == offer.shape and rental.since is None)
+    if offer.stock is not None and offer.stock - unseen <= 0:
+        sentence = f"Cloud {offer.cloud} has no {offer.shape} in stock."
+        return Reason(
+            "out-of-stock", sentence, (("cloud", offer.cloud), ("shape", offer.shape), ("stock", offer.stock))
+        )
+    recent = _recent_refusal(draft, pool)
+    if recent is not None:
+        return recent
+    drain_seconds = draft.board.fleet.reclaim.grace_seconds
+    amount = commitment_of(offer, drain_seconds)
+    return refusal_of(draft.board.fleet, draft.rentals.values(), draft.index.record.ledger.values(), amount, draft.now)
+
+
+def _recent_refusal(draft: Draft, pool: Pool) -> Reason | None:
+    """A cloud that has just refused is left alone for a moment."""
+    horizon = draft.after(-PAUSE_AFTER_REFUSAL_SECONDS)
+    for rental in draft.rentals.values():
+        failures = draft.index.failures.get(rental.token, ())
+        if rental.pool == pool.name and rental.since is None and failures and failures[-1].at > horizon:
+            sentence = f"Cloud {rental.cloud} has just refused ({failures[-1].sentence}); it is asked again soon."
+            return Reason("cloud-refused", sentence, (("cloud", rental.cloud),))
+    return None
+
+
+def _rent(draft: Draft, service: Service, pool: Pool, offer: Offer) -> NodeId:
+    """Write the intent; the machine is asked for once this is committed."""
+    counter = ServiceId(f"rental:{pool.name}")
+    ordinal = draft.ordinals.get(counter, 1)
+    draft.ordinals[counter] = ordinal + 1
+    node = NodeId(f"{pool.name}-{ordinal}")
+    rental = Rental(
+        token=str(node),
+        cloud=offer.cloud,
+        pool=pool.name,
+        node=node,
+        shape=offer.shape,
+        resources=offer.resources,
+        price_micros_per_hour=offer.price_micros_per_hour,
+        price_micros_per_period=offer.price_micros_per_period,
+        billing_period_seconds=offer.billing_period_seconds,
+        requested_at=draft.now,
+        boot_seconds=offer.boot_seconds,
+        team=service.team,
+    )
+    draft.rentals[rental.token] = rental
+    draft.board.add_node(Node(node, pool.name, offer.resources), is_ready=False)
+    price = money(offer.price_micros_per_hour, draft.board.fleet.currency)
+    sentence = (
+        f"{node} ({offer.shape}, {price} an hour, boots in {offer.boot_seconds:g} s) is rented for {service.id}: "
+        f"{draft.wanted[service.id]} more wanted than the own machines, shared and borrowed ones can carry."
+    )
+    draft.say(node, "rent", sentence, shape=offer.shape, wanted=draft.wanted[service.id], team=service.team)
+    return node
+
+
+def _give_up(draft: Draft, rental: Rental) -> bool:
+    """Let go of a request that the cloud has refused for good or too often; the return sweeps what may exist."""
+    failures = draft.index.failures.get(rental.token, ())
+    refused = any(failure.code == "out-of-stock" for failure in failures)
+    if rental.since is not None or not (refused or len(failures) >= TRIES_TO_RENT):
+        return False
+    _begin_return(draft, rental, "rent-failed", f"{rental.node} was not rented: {failures[-1].sentence}")
+    return True
+
+
+def _renew_or_return(draft: Draft, rental: Rental) -> None:
+    fleet = draft.board.fleet
+    lead = timedelta(seconds=RETURN_SECONDS + 2 * fleet.scaling.period_seconds)
+    drain = timedelta(seconds=fleet.reclaim.grace_seconds)
+    if rental.since is None or draft.now < next_charge(rental) - lead - drain:
+        return
+    if not _is_used(draft, rental):
+        if draft.now >= next_charge(rental) - lead:
+            occupied = any(each.node == rental.node for each in draft.board.placements.values())
+            if not occupied:
+                _begin_return(
+                    draft, rental, "return", f"{rental.node} is given back before its next charge: nothing needs it."
+                )
+            elif draft.now >= next_charge(rental):
+                _renew(draft, rental)
+        return
+    past = draft.index.record.ledger.values()
+    refusal = refusal_of(fleet, draft.rentals.values(), past, rental.price_micros_per_period, draft.now)
+    if refusal is None or draft.now >= next_charge(rental):
+        _renew(draft, rental)
+    else:
+        _empty_unpaid(draft, rental, refusal)
+
+
+def _is_used(draft: Draft, rental: Rental) -> bool:
+    room = draft.board.rooms.get(rental.node)
+    if room is None:
+        return False
+    stays = any(is_staying(each) for each in draft.board.on_node(rental.node))
+    return stays or bool(room.promised)
+
+
+def _renew(draft: Draft, rental: Rental) -> None:
+    draft.rentals[rental.token] = replace(rental, periods_committed=rental.periods_committed + 1)
+
+
+def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> None:
+    draft.rentals[rental.token] = replace(rental, state=RentalState.RETURNING)
+    room = draft.board.rooms.get(rental.node)
+    if room is not None:
+        room.accepts = False
+    draft.say(rental.node, code, sentence, cloud=rental.cloud)
+
+
+def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
+    """A node whose next period can't be paid is drained before that period starts."""
+    draft.board.rooms[rental.node].accepts = False
+    gone_by = next_charge(rental)
+    for placement in draft.board.on_node(rental.node):
+        if is_staying(placement):
+            draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
+            sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"
+            draft.say(placement.service, "unpaid", sentence, instance=placement.instance)

@@ -1,0 +1,199 @@
+"""The draft: a plan in the making, handed from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from springtide.model.events import Event, Figure, Reason
+from springtide.model.fleet import Node
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, instance_id
+from springtide.model.leases import Rung
+from springtide.model.observations import ContainerState, MachineState, Readiness
+from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
+from springtide.model.resources import NOTHING
+from springtide.model.workloads import Service
+from springtide.planning.board import Board, rungs_of
+from springtide.planning.demand import Demand
+from springtide.planning.index import CrashHistory, Index
+
+
+@dataclass(slots=True)
+class Draft:
+    """The index, the board, and what the steps so far have decided.
+
+    ``wanted`` is what each service still lacks; steps lower it as they place, promise or keep.
+    ``waiting`` counts instances that have capacity promised but can't be placed on it yet.
+    """
+
+    index: Index
+    now: datetime
+    demands: dict[ServiceId, Demand]
+    board: Board
+    rentals: dict[str, Rental]
+    ordinals: dict[ServiceId, int]
+    wanted: dict[ServiceId, int] = field(default_factory=dict)
+    waiting: dict[ServiceId, int] = field(default_factory=dict)
+    blocked: dict[ServiceId, Reason] = field(default_factory=dict)
+    cloud_refusals: dict[ServiceId, Reason] = field(default_factory=dict)
+    lost: dict[InstanceId, Placement] = field(default_factory=dict)
+    crashes: dict[ServiceId, CrashHistory] = field(default_factory=dict)
+    room_since: dict[ServiceId, datetime] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def service(self, id: ServiceId) -> Service:
+        return self.index.record.services[id]
+
+    def after(self, seconds: float) -> datetime:
+        """The moment so many seconds from now."""
+        return self.now + timedelta(seconds=seconds)
+
+    def say(self, subject: str, code: str, sentence: str, **figures: Figure) -> None:
+        """Add an event for people."""
+        self.events.append(Event(self.now, subject, Reason(code, sentence, tuple(sorted(figures.items())))))
+
+    def of_service(self, service: ServiceId) -> list[Placement]:
+        """The service's placements on the board, by ordinal."""
+        mine = (placement for placement in self.board.placements.values() if placement.service == service)
+        return sorted(mine, key=lambda placement: placement.ordinal)
+
+    def staying(self, service: ServiceId) -> list[Placement]:
+        """Those that run and that nobody has asked to leave."""
+        return [each for each in self.of_service(service) if is_staying(each)]
+
+    def is_ready(self, id: InstanceId) -> bool:
+        """Whether the instance runs and its last probes passed."""
+        instance, probed = self.index.instances.get(id), self.index.readiness.get(id)
+        if instance is None or instance.state is not ContainerState.RUNNING or probed is None:
+            return False
+        return probed.readiness is Readiness.READY
+
+    def rung(self, placement: Placement) -> Rung:
+        """The rung that counts give this placement now."""
+        return rungs_of(self.board, placement.pool)[placement.instance]
+
+    def update(self, placement: Placement) -> None:
+        """Put a changed placement (same node, same amounts) in the place of the old one."""
+        self.board.placements[placement.instance] = placement
+
+    def place(self, service: Service, node: NodeId) -> Placement:
+        """Place a new instance of the service's revision on a node."""
+        ordinal = self.ordinals.get(service.id, 1)
+        self.ordinals[service.id] = ordinal + 1
+        placement = Placement(
+            instance=instance_id(service.id, ordinal),
+            service=service.id,
+            revision=service.revision,
+            node=node,
+            pool=self.board.rooms[node].node.pool,
+            resources=service.resources,
+            placed_at=self.now,
+            ordinal=ordinal,
+        )
+        self.board.add(placement, service.team)
+        self.wanted[service.id] = self.wanted.get(service.id, 0) - 1
+        return placement
+
+    def promise(self, service: Service, node: NodeId) -> None:
+        """Hold a node's capacity for one instance of the service."""
+        self.board.promise(service.id, node, service.resources)
+        self.wanted[service.id] -= 1
+        self.waiting[service.id] = self.waiting.get(service.id, 0) + 1
+
+    def evict(self, placement: Placement, eviction: Eviction) -> None:
+        """Ask an instance to leave; it serves on until it is replaced or its time is up."""
+        self.update(replace(placement, eviction=eviction))
+        self.board.mark_leaving(placement.instance)
+
+    def drain(self, placement: Placement) -> None:
+        """Let an instance finish what it has; its capacity is about to be free."""
+        terms = self.index.record.fleet.reclaim
+        limit = self.after(terms.notice_seconds + terms.grace_seconds)
+        gone_by = placement.eviction.gone_by if placement.eviction and placement.eviction.gone_by else limit
+        self.update(replace(placement, state=PlacementState.DRAINING, drain_since=self.now, gone_by=gone_by))
+        self.board.mark_leaving(placement.instance)
+
+    def take_back(self, service: ServiceId, pools: Iterable[PoolName]) -> None:
+        """Let leaving instances of the service stay after all, cheapest rung first, while it wants more."""
+        wanted_pools = set(pools)
+        leaving = [
+            each
+            for each in self.of_service(service)
+            if each.pool in wanted_pools and self._may_return(each) and self.board.can_keep(each.instance)
+        ]
+        for placement in sorted(leaving, key=lambda each: (self.rung(each).order, each.ordinal)):
+            if self.wanted.get(service, 0) <= 0 or not self.board.can_keep(placement.instance):
+                continue
+            self.update(replace(placement, state=PlacementState.RUNNING, eviction=None, drain_since=None, gone_by=None))
+            self.board.keep(placement.instance)
+            self.wanted[service] -= 1
+
+    def _may_return(self, placement: Placement) -> bool:
+        if placement.state is PlacementState.STOPPING or placement.instance not in self.board.leaving:
+            return False
+        probed = self.index.readiness.get(placement.instance)
+        if probed is not None and probed.readiness is Readiness.UNREADY:
+            return False
+        return placement.revision == self.service(placement.service).revision
+
+
+def is_staying(placement: Placement) -> bool:
+    """Whether the placement runs and nobody has asked it to leave."""
+    return placement.state is PlacementState.RUNNING and placement.eviction is None
+
+
+def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -> Draft:
+    """Lay the fleet, the rented nodes and all placements out on a fresh board."""
+    record = index.record
+    board = Board(record.fleet, record.services)
+    draft = Draft(
+        index=index,
+        now=now,
+        demands=demands,
+        board=board,
+        rentals=dict(record.rentals),
+        ordinals=dict(record.ordinals),
+        crashes=dict(index.carry.crashes),
+    )
+    for node in record.fleet.nodes:
+        board.add_node(node)
+    for token in sorted(draft.rentals):
+        _add_rented_node(draft, draft.rentals[token])
+    for id in sorted(record.placements):
+        _add_placement(draft, record.placements[id])
+    return draft
+
+
+def machine_states(index: Index) -> dict[str, MachineState]:
+    """What the clouds say of each machine, by token."""
+    return {machine.token: machine.state for view in index.clouds.values() for machine in view.machines}
+
+
+def _add_rented_node(draft: Draft, rental: Rental) -> None:
+    if rental.pool not in {pool.name for pool in draft.board.fleet.pools}:
+        return
+    state = machine_states(draft.index).get(rental.token)
+    accepts = rental.state is RentalState.RENTING and state is not MachineState.RETURNING
+    node = Node(rental.node, rental.pool, rental.resources)
+    draft.board.add_node(node, is_ready=state is MachineState.READY, accepts=accepts)
+
+
+def _add_placement(draft: Draft, placement: Placement) -> None:
+    """Put a placement on the board; what runs on a node that the fleet no longer has must leave."""
+    if placement.state is PlacementState.STOPPING and placement.instance in draft.index.deleted:
+        draft.lost[placement.instance] = placement
+        return
+    if placement.pool not in {pool.name for pool in draft.board.fleet.pools}:
+        draft.lost[placement.instance] = placement
+        draft.say(
+            placement.service, "pool-removed", f"{placement.instance} is stopped: its pool {placement.pool} is gone."
+        )
+        return
+    if placement.node not in draft.board.rooms:
+        draft.board.add_node(Node(placement.node, placement.pool, NOTHING), accepts=False)
+    service = draft.index.record.services.get(placement.service)
+    leaving = placement.state is not PlacementState.RUNNING or (
+        placement.eviction is not None and placement.eviction.rule != "reclaim"
+    )
+    draft.board.add(placement, service.team if service else None, is_leaving=leaving)

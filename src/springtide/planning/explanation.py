@@ -1,0 +1,155 @@
+"""Why: for each service its count, what it holds on which rung, and what stands in the way of one more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from springtide.model.events import Reason
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.leases import Rung
+from springtide.model.resources import NOTHING, Resources, describe
+from springtide.model.workloads import Service
+from springtide.planning import quota
+from springtide.planning.board import NodeRoom
+from springtide.planning.draft import Draft
+from springtide.planning.fairness import all_rungs
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many instances of a service stand on a pool under a rung."""
+
+    pool: PoolName
+    rung: Rung
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What ``why`` shows of one service. ``missing`` is wanted and has no place; ``waiting`` has one promised."""
+
+    service: ServiceId
+    wanted: int
+    ready: int
+    missing: int
+    waiting: int
+    demand: Reason
+    holdings: tuple[Holding, ...]
+    refusals: tuple[Reason, ...]
+
+
+def explain(draft: Draft) -> dict[ServiceId, Explanation]:
+    """The explanation of every service as the plan leaves it."""
+    return {id: _explain(draft, draft.service(id)) for id in sorted(draft.index.record.services)}
+
+
+def _explain(draft: Draft, service: Service) -> Explanation:
+    missing = max(0, draft.wanted.get(service.id, 0))
+    return Explanation(
+        service=service.id,
+        wanted=draft.demands[service.id].count,
+        ready=sum(1 for each in draft.of_service(service.id) if draft.is_ready(each.instance)),
+        missing=missing,
+        waiting=draft.waiting.get(service.id, 0),
+        demand=draft.demands[service.id].reason,
+        holdings=_holdings(draft, service.id),
+        refusals=_refusals(draft, service, missing),
+    )
+
+
+def _holdings(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
+    rungs = all_rungs(draft.board)
+    counts: dict[tuple[int, PoolName], int] = {}
+    for placement in draft.of_service(id):
+        key = rungs[placement.instance].order, placement.pool
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(Holding(pool, tuple(Rung)[order], count) for (order, pool), count in sorted(counts.items()))
+
+
+def _refusals(draft: Draft, service: Service, missing: int) -> tuple[Reason, ...]:
+    """What the missing ones wait for, and why one more instance has no place on each rung."""
+    reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
+    if draft.waiting.get(service.id, 0):
+        reasons.append(_waiting(draft, service))
+    for rung in Rung:
+        reasons += _rung_refusals(draft, service, rung, missing)
+    return tuple(reasons)
+
+
+def _waiting(draft: Draft, service: Service) -> Reason:
+    count = draft.waiting[service.id]
+    rooms = draft.board.rooms
+    booting = sorted(rental.node for rental in draft.rentals.values() if _is_booting(rooms.get(rental.node)))
+    what = f"rented nodes to boot ({', '.join(booting)})" if booting else "guests to leave its team's machines"
+    sentence = f"{count} of {draft.demands[service.id].count} wait for {what}."
+    return Reason("waits-for-room", sentence, (("booting", len(booting)), ("waiting", count)))
+
+
+def _is_booting(room: NodeRoom | None) -> bool:
+    return room is not None and room.accepts and not room.is_ready
+
+
+def _rung_refusals(draft: Draft, service: Service, rung: Rung, missing: int) -> list[Reason]:
+    """Why no pool has room for one more instance under this rung; nothing where one has."""
+    if rung not in service.ladder:
+        figures = (("rung", rung.value),)
+        return [Reason("not-on-ladder", f"{rung}: not on the service's ladder.", figures)] if missing else []
+    if rung is Rung.CLOUD:
+        refusal = draft.cloud_refusals.get(service.id)
+        return [Reason(refusal.code, f"cloud: {refusal.sentence}", refusal.figures)] if refusal else []
+    refusals = [_pool_refusal(draft, service, pool, rung) for pool in _pools_of(draft, service, rung)]
+    found = [refusal for refusal in refusals if refusal is not None]
+    return found if len(found) == len(refusals) else []
+
+
+def _pools_of(draft: Draft, service: Service, rung: Rung) -> list[Pool]:
+    """The pools that may carry the service under this rung."""
+    board = draft.board
+    if rung is Rung.OWN:
+        return [pool for pool in board.fleet.pools if board.is_owner(service.team, pool)]
+    pools = [pool for pool in board.fleet.pools if not pool.is_elastic]
+    if rung is Rung.BORROWED:
+        return [pool for pool in pools if pool.team is not None and not board.is_owner(service.team, pool)]
+    return pools
+
+
+def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Reason | None:
+    """What of a pool's quota, or of its nodes, is too little for one more instance."""
+    used, limit = _use_and_limit(draft, service, pool, rung)
+    lacking = service.resources.lacking_in(limit - used)
+    if lacking:
+        kind = lacking[0]
+        have = f"{_amount(kind, used[kind])} of {_amount(kind, limit[kind])}"
+        needs = _amount(kind, service.resources[kind])
+        sentence = f"{rung}: pool {pool.name} has {have} in use, and an instance needs {needs}."
+        figures = (
+            ("kind", kind),
+            ("limit", limit[kind]),
+            ("needs", service.resources[kind]),
+            ("pool", pool.name),
+            ("rung", rung.value),
+            ("used", used[kind]),
+        )
+        return Reason(f"{rung}-full", sentence, figures)
+    rooms = draft.board.rooms_in([pool.name])
+    if any(room.fits_now(service.resources) for room in rooms):
+        return None
+    sentence = (
+        f"{rung}: none of the {len(rooms)} nodes of pool {pool.name} has {describe(service.resources)} free at once."
+    )
+    return Reason("no-node-fits", sentence, (("nodes", len(rooms)), ("pool", pool.name), ("rung", rung.value)))
+
+
+def _use_and_limit(draft: Draft, service: Service, pool: Pool, rung: Rung) -> tuple[Resources, Resources]:
+    """What counts against the rung in a pool, and up to where."""
+    board = draft.board
+    healthy, claim = board.healthy.get(pool.name, NOTHING), board.owner_claim(pool.name)
+    if board.is_owner(service.team, pool):
+        return claim, quota.own_part(pool, healthy) if rung is Rung.OWN else healthy
+    guests = board.guest_use.get(pool.name, NOTHING)
+    return guests, quota.guest_quota(pool, healthy, claim, may_borrow=rung is Rung.BORROWED)
+
+
+def _amount(kind: str, amount: int) -> str:
+    return describe(Resources.of({kind: amount})) if amount else f"0 {kind.partition('_')[0]}"

@@ -1,0 +1,120 @@
+"""Coming home: instances on dear rungs move to cheaper ones when room has lasted, make before break."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import ServiceId
+from springtide.model.leases import Rung
+from springtide.model.placements import Eviction, Placement, PlacementState
+from springtide.model.resources import CPU_MILLIS
+from springtide.model.workloads import Service
+from springtide.planning.board import NodeRoom
+from springtide.planning.draft import Draft
+from springtide.planning.fitting import best_fit, fits_now
+from springtide.planning.shrinking import by_avoidable_cost
+
+HOME = "home"
+PAYBACK_HOURS = 1
+"""A move must save more than it costs within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    victim: Placement
+    source: Rung
+    target: Rung
+    room: NodeRoom
+    saving_micros: int
+
+
+def come_home(draft: Draft) -> None:
+    """Move a bounded number of instances to cheaper rungs, those off the dearest first."""
+    terms = draft.board.fleet.scaling
+    under_way = sum(1 for each in draft.board.placements.values() if _is_moving(each))
+    for id in sorted(draft.index.record.services):
+        move = _find_move(draft, draft.service(id))
+        if move is None:
+            continue
+        since = draft.index.carry.room_since.get(id, draft.now)
+        draft.room_since[id] = since
+        while move is not None and (draft.now - since).total_seconds() >= terms.home_seconds:
+            if under_way >= terms.max_moves_at_once:
+                break
+            _carry_out(draft, move)
+            under_way += 1
+            move = _find_move(draft, draft.service(id))
+
+
+def _is_moving(placement: Placement) -> bool:
+    return (
+        placement.eviction is not None and placement.eviction.rule == HOME and placement.state is PlacementState.RUNNING
+    )
+
+
+def _find_move(draft: Draft, service: Service) -> _Move | None:
+    """The dearest instance that could stand on a cheaper rung now, if that pays."""
+    if draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or service.id in draft.blocked:
+        return None
+    ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance)]
+    for placement in by_avoidable_cost(draft, ready):
+        source = draft.rung(placement)
+        found = _cheaper_room(draft, service, source)
+        if found is None:
+            continue
+        target, room = found
+        saving = _saving_micros(draft, service, placement, room)
+        cost = draft.board.fleet.scaling.move_cost_micros
+        if saving > cost or (cost == 0 and saving == 0):
+            return _Move(placement, source, target, room, saving)
+    return None
+
+
+def _cheaper_room(draft: Draft, service: Service, source: Rung) -> tuple[Rung, NodeRoom] | None:
+    """The cheapest rung below the present one that has room for one more instance now."""
+    best: tuple[Rung, NodeRoom] | None = None
+    for pool in draft.board.fleet.pools:
+        rung = draft.board.rung_for(service.id, pool.name)
+        if rung is None or pool.is_elastic or rung.order >= (best[0].order if best else source.order):
+            continue
+        room = best_fit(draft.board.rooms_in([pool.name]), service.resources, fits_now)
+        if room is not None:
+            best = rung, room
+    return best
+
+
+def _saving_micros(draft: Draft, service: Service, placement: Placement, room: NodeRoom) -> int:
+    here = price_per_hour(draft, service, draft.board.fleet.pool(placement.pool), placement.node)
+    there = price_per_hour(draft, service, draft.board.fleet.pool(room.node.pool), room.node.id)
+    return (here - there) * PAYBACK_HOURS
+
+
+def price_per_hour(draft: Draft, service: Service, pool: Pool, node: str) -> int:
+    """Micros that one instance costs its team an hour: its share of a rented node, or the pool's price."""
+    cpu_millis = service.resources[CPU_MILLIS]
+    for rental in draft.rentals.values():
+        if rental.node == node:
+            return rental.price_micros_per_hour * cpu_millis // max(1, rental.resources[CPU_MILLIS])
+    if draft.board.is_owner(service.team, pool):
+        return 0
+    return pool.price_micros_per_cpu_hour * cpu_millis // 1000
+
+
+def _carry_out(draft: Draft, move: _Move) -> None:
+    service: ServiceId = move.victim.service
+    draft.evict(move.victim, Eviction(HOME, draft.now))
+    draft.wanted[service] += 1
+    replacement = draft.place(draft.service(service), move.room.node.id)
+    sentence = (
+        f"{move.victim.instance} comes home from {move.victim.node} ({move.source}) to {move.room.node.id} "
+        f"({move.target}) as {replacement.instance}: room has lasted {draft.board.fleet.scaling.home_seconds:g} s."
+    )
+    draft.say(
+        service,
+        "come-home",
+        sentence,
+        instance=move.victim.instance,
+        target=move.target.value,
+        saving_micros=move.saving_micros,
+    )

@@ -1,0 +1,290 @@
+"""The index: the record and all observations as one immutable snapshot, advanced by events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from springtide.model.identifiers import AppName, CloudName, InstanceId, ServiceId
+from springtide.model.observations import (
+    ActionFailed,
+    CloudView,
+    EngineInstance,
+    ProbedInstance,
+    RouterView,
+    ServiceLoad,
+    Usage,
+    UsageSample,
+)
+from springtide.model.record import Record
+
+KEPT_FAILURES = 8
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanged:
+    """The record as the store has it now."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class InstancesListed:
+    """Everything that the engine runs for this installation."""
+
+    instances: tuple[EngineInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSeen:
+    """One instance as the engine shows it now."""
+
+    instance: EngineInstance
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMissing:
+    """The engine doesn't have this instance; nobody says that it is gone for good."""
+
+    id: InstanceId
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDeleted:
+    """The engine has confirmed that this instance is gone, and nothing under way can bring it back."""
+
+    id: InstanceId
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReturned:
+    """The cloud has confirmed the return of the machine with this token."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutesApplied:
+    """The router does what the plan of this moment says."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AppCleared:
+    """Nothing of this app is left on the engine, networks included."""
+
+    app: AppName
+
+
+@dataclass(frozen=True, slots=True)
+class CrashHistory:
+    """Failures of a service's instances in a row, and when the last one was."""
+
+    count: int
+    last_at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What one plan tells the next. In memory only: after a restart all windows start anew."""
+
+    targets: Mapping[ServiceId, int] = field(default_factory=lambda: MappingProxyType({}))
+    room_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    crashes: Mapping[ServiceId, CrashHistory] = field(default_factory=lambda: MappingProxyType({}))
+    refusals: Mapping[ServiceId, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The code of each service's present refusal, so that an event is written once, not every tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCommitted:
+    carry: Carry
+
+
+Observation = (
+    RecordChanged
+    | InstancesListed
+    | InstanceSeen
+    | InstanceMissing
+    | InstanceDeleted
+    | MachineReturned
+    | RoutesApplied
+    | AppCleared
+    | PlanCommitted
+    | ProbedInstance
+    | CloudView
+    | RouterView
+    | UsageSample
+    | ActionFailed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """Requests that a service has had in all until a moment, whatever the router's restarts."""
+
+    at: datetime
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class CpuPoint:
+    """The cpu that all instances of a service used, as a mean since the point before."""
+
+    at: datetime
+    used_millis: int
+
+
+Point = TypeVar("Point", LoadPoint, CpuPoint)
+
+
+def _none() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Everything that a plan may look at."""
+
+    record: Record = field(default_factory=Record)
+    instances: Mapping[InstanceId, EngineInstance] = field(default_factory=_none)
+    readiness: Mapping[InstanceId, ProbedInstance] = field(default_factory=_none)
+    clouds: Mapping[CloudName, CloudView] = field(default_factory=_none)
+    router: RouterView | None = None
+    routes_applied_at: datetime = _EPOCH
+    loads: Mapping[ServiceId, tuple[LoadPoint, ...]] = field(default_factory=_none)
+    cpu: Mapping[ServiceId, tuple[CpuPoint, ...]] = field(default_factory=_none)
+    usage: UsageSample | None = None
+    deleted: frozenset[InstanceId] = frozenset()
+    returned: frozenset[str] = frozenset()
+    cleared: frozenset[AppName] = frozenset()
+    failures: Mapping[str, tuple[ActionFailed, ...]] = field(default_factory=_none)
+    engine_listed: bool = False
+    """False until the engine has been listed once: nothing may be called missing before."""
+    carry: Carry = field(default_factory=Carry)
+
+
+def advance(index: Index, events: Iterable[Observation]) -> Index:
+    """The index after these events, in their order."""
+    for event in events:
+        index = _advanced(index, event)
+    return index
+
+
+def _advanced(index: Index, event: Observation) -> Index:
+    match event:
+        case RecordChanged():
+            return _with_record(index, event.record)
+        case InstancesListed():
+            listed = {instance.id: instance for instance in event.instances}
+            kept = {id: probed for id, probed in index.readiness.items() if id in listed}
+            return replace(index, instances=_frozen(listed), readiness=_frozen(kept), engine_listed=True)
+        case InstanceSeen():
+            return replace(index, instances=_with(index.instances, event.instance.id, event.instance))
+        case InstanceMissing():
+            return _without_instance(index, event.id)
+        case InstanceDeleted():
+            return replace(_without_instance(index, event.id), deleted=index.deleted | {event.id})
+        case MachineReturned():
+            return replace(index, returned=index.returned | {event.token})
+        case RoutesApplied():
+            return replace(index, routes_applied_at=max(index.routes_applied_at, event.at))
+        case AppCleared():
+            return replace(index, cleared=index.cleared | {event.app})
+        case PlanCommitted():
+            return replace(index, carry=event.carry)
+        case ProbedInstance():
+            return replace(index, readiness=_with(index.readiness, event.id, event))
+        case CloudView():
+            return replace(index, clouds=_with(index.clouds, event.cloud, event))
+        case RouterView():
+            return _with_router_view(index, event)
+        case UsageSample():
+            return _with_usage(index, event)
+        case ActionFailed():
+            kept_failures = (*index.failures.get(event.subject, ()), event)[-KEPT_FAILURES:]
+            return replace(index, failures=_with(index.failures, event.subject, kept_failures))
+
+
+def _with_record(index: Index, record: Record) -> Index:
+    """Take over the record, and forget facts about what is no longer in it."""
+    subjects = record.placements.keys() | record.rentals.keys()
+    return replace(
+        index,
+        record=record,
+        deleted=frozenset(id for id in index.deleted if id in record.placements),
+        returned=frozenset(token for token in index.returned if token in record.rentals),
+        cleared=frozenset(app for app in index.cleared if app in record.apps),
+        failures=_frozen({subject: kept for subject, kept in index.failures.items() if subject in subjects}),
+        loads=_frozen({service: points for service, points in index.loads.items() if service in record.services}),
+        cpu=_frozen({service: points for service, points in index.cpu.items() if service in record.services}),
+    )
+
+
+def _with_router_view(index: Index, view: RouterView) -> Index:
+    before = index.router
+    same_counters = before is not None and before.generation == view.generation
+    counted = dict(before.services) if before is not None and same_counters else {}
+    horizon = _history_start(index, view.at)
+    loads = dict(index.loads)
+    for service, load in view.services:
+        points = loads.get(service, ())
+        arrived_before = points[-1].arrived if points else 0
+        fresh = load.requests - counted.get(service, ServiceLoad()).requests
+        loads[service] = (*_since(points, horizon), LoadPoint(view.at, arrived_before + max(0, fresh)))
+    return replace(index, router=view, loads=_frozen(loads))
+
+
+def _with_usage(index: Index, sample: UsageSample) -> Index:
+    before = index.usage
+    cpu = dict(index.cpu)
+    if before is not None and sample.at > before.at:
+        seconds = (sample.at - before.at).total_seconds()
+        horizon = _history_start(index, sample.at)
+        for service, nanoseconds in _nanoseconds_by_service(index, dict(before.instances), sample).items():
+            used_millis = round(nanoseconds / seconds / 1_000_000)
+            cpu[service] = (*_since(cpu.get(service, ()), horizon), CpuPoint(sample.at, used_millis))
+    return replace(index, usage=sample, cpu=_frozen(cpu))
+
+
+def _nanoseconds_by_service(
+    index: Index, before: Mapping[InstanceId, Usage], sample: UsageSample
+) -> dict[ServiceId, int]:
+    sums: dict[ServiceId, int] = {}
+    for id, usage in sample.instances:
+        placement = index.record.placements.get(id)
+        if placement is None:
+            continue
+        used = usage.cpu_nanoseconds - before[id].cpu_nanoseconds if id in before else 0
+        sums[placement.service] = sums.get(placement.service, 0) + max(0, used)
+    return sums
+
+
+def _history_start(index: Index, now: datetime) -> datetime:
+    terms = index.record.fleet.scaling
+    return now - timedelta(seconds=terms.up_seconds + terms.down_seconds + 2 * terms.period_seconds + 1)
+
+
+def _since(points: tuple[Point, ...], horizon: datetime) -> tuple[Point, ...]:
+    """The points after the horizon, and the last one before it."""
+    first = next((i for i, point in enumerate(points) if point.at > horizon), len(points))
+    return points[max(0, first - 1) :]
+
+
+def _without_instance(index: Index, id: InstanceId) -> Index:
+    instances = {key: value for key, value in index.instances.items() if key != id}
+    readiness = {key: value for key, value in index.readiness.items() if key != id}
+    return replace(index, instances=_frozen(instances), readiness=_frozen(readiness))
+
+
+def _with(mapping: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
+    return MappingProxyType({**mapping, key: value})
+
+
+def _frozen(mapping: dict[Any, Any]) -> Mapping[Any, Any]:
+    return MappingProxyType(mapping)

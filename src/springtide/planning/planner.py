@@ -1,0 +1,164 @@
+"""The one planner: demand, owners, guests, cloud, home and convergence, composed into one pure function.
+
+The order of the steps is the policy: what failed is settled first, surplus is let go, owners take
+what is theirs, guests share what is left, the cloud carries the rest, and only what lasts comes home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from springtide.model.identifiers import ServiceId
+from springtide.model.observations import Readiness
+from springtide.model.record import Change, Commit, Kind
+from springtide.model.routing import RouteTable
+from springtide.model.workloads import Revision
+from springtide.planning.accounts import plan_leases, plan_ledger
+from springtide.planning.bursting import place_in_cloud, settle_rentals
+from springtide.planning.convergence import Action, changed, converge, plan_actions
+from springtide.planning.demand import plan_demand
+from springtide.planning.draft import Draft, start_draft
+from springtide.planning.explanation import Explanation, explain
+from springtide.planning.homecoming import come_home
+from springtide.planning.index import Carry, Index
+from springtide.planning.reclaim import place_owned
+from springtide.planning.routing import plan_routes
+from springtide.planning.settlement import settle
+from springtide.planning.sharing import place_guests
+from springtide.planning.shrinking import shrink
+
+READS = (
+    Kind.FLEET,
+    Kind.APP,
+    Kind.SERVICE,
+    Kind.REVISION,
+    Kind.ORDINAL,
+    Kind.PLACEMENT,
+    Kind.LEASE,
+    Kind.RENTAL,
+    Kind.LEDGER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to commit, what adapters must then do, and why.
+
+    ``changes`` are valid only for the set versions in ``read_versions``. ``actions`` and ``routes``
+    hold once the changes are committed.
+    """
+
+    now: datetime
+    changes: tuple[Change, ...]
+    read_versions: Mapping[Kind, int]
+    actions: tuple[Action, ...]
+    routes: RouteTable
+    explanations: Mapping[ServiceId, Explanation]
+    carry: Carry
+
+
+def plan(index: Index, now: datetime) -> Plan:
+    """Decide everything for this moment. Same index and moment, same plan."""
+    draft = start_draft(index, plan_demand(index, now), now)
+    settle(draft)
+    shrink(draft)
+    place_owned(draft)
+    place_guests(draft)
+    place_in_cloud(draft)
+    come_home(draft)
+    converge(draft)
+    settle_rentals(draft)
+    changes = _changes(draft)
+    after = index.record.after(Commit(index.record.version + 1, changes))
+    explanations = explain(draft)
+    return Plan(
+        now=now,
+        changes=(*changes, *_event_changes(draft, explanations)),
+        read_versions=MappingProxyType({kind: index.record.set_versions.get(kind, 0) for kind in READS}),
+        actions=plan_actions(index, after, draft),
+        routes=plan_routes(after, draft),
+        explanations=MappingProxyType(explanations),
+        carry=_carry(draft, explanations),
+    )
+
+
+def _changes(draft: Draft) -> tuple[Change, ...]:
+    record, leases = draft.index.record, plan_leases(draft)
+    sets: list[tuple[Kind, Mapping[Any, Any], Mapping[Any, Any]]] = [
+        (Kind.REVISION, record.revisions, _plan_revisions(draft)),
+        (Kind.ORDINAL, record.ordinals, _plan_ordinals(draft)),
+        (Kind.PLACEMENT, record.placements, draft.board.placements),
+        (Kind.LEASE, record.leases, leases),
+        (Kind.RENTAL, record.rentals, draft.rentals),
+        (Kind.LEDGER, record.ledger, {**record.ledger, **plan_ledger(draft, leases)}),
+        (Kind.APP, record.apps, {name: app for name, app in record.apps.items() if name not in draft.index.cleared}),
+    ]
+    return tuple(Change(kind, id, value) for kind, before, after in sets for id, value in changed(before, after))
+
+
+def _plan_revisions(draft: Draft) -> dict[str, Revision]:
+    """Forget revisions that no service and no instance has any more; note those that have proved themselves."""
+    record = draft.index.record
+    used = {service.id for service in record.services.values()} | {each.service for each in record.placements.values()}
+    kept = {id: revision for id, revision in record.revisions.items() if revision.service in used}
+    for id in sorted(kept):
+        if kept[id].proven_at is None and _is_proven(draft, kept[id]):
+            kept[id] = replace(kept[id], proven_at=draft.now)
+    return {str(id): revision for id, revision in kept.items()}
+
+
+def _is_proven(draft: Draft, revision: Revision) -> bool:
+    """Whether an instance of it has been ready at home for the proof time."""
+    proof = timedelta(seconds=draft.board.fleet.scaling.proof_seconds)
+    for placement in draft.board.placements.values():
+        probed = draft.index.readiness.get(placement.instance)
+        if (
+            placement.revision == revision.id
+            and not draft.board.fleet.pool(placement.pool).is_elastic
+            and probed is not None
+            and probed.readiness is Readiness.READY
+            and draft.now - probed.since >= proof
+        ):
+            return True
+    return False
+
+
+def _plan_ordinals(draft: Draft) -> dict[str, int]:
+    """Counters of rentals stay for good; those of services go with the service's last instance."""
+    services = draft.index.record.services
+    used = {placement.service for placement in draft.board.placements.values()}
+    return {
+        str(id): number
+        for id, number in draft.ordinals.items()
+        if id in services or id in used or id.startswith("rental:")
+    }
+
+
+def _event_changes(draft: Draft, explanations: Mapping[ServiceId, Explanation]) -> list[Change]:
+    """Events of this plan, and one for each service whose refusal is a new one."""
+    for id, explanation in explanations.items():
+        code = _refusal_code(explanation)
+        if code and code != draft.index.carry.refusals.get(id):
+            sentences = " ".join(refusal.sentence for refusal in explanation.refusals)
+            sentence = f"{explanation.missing} of {explanation.wanted} have no place. {sentences}"
+            draft.say(id, code, sentence, missing=explanation.missing, wanted=explanation.wanted)
+    prefix = f"{draft.index.record.version + 1:012d}"
+    return [Change(Kind.EVENT, f"{prefix}-{n:04d}", event) for n, event in enumerate(draft.events)]
+
+
+def _refusal_code(explanation: Explanation) -> str:
+    """The last rung's refusal names what is missing in the end."""
+    return explanation.refusals[-1].code if explanation.missing and explanation.refusals else ""
+
+
+def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation]) -> Carry:
+    return Carry(
+        targets=MappingProxyType({id: demand.count for id, demand in draft.demands.items()}),
+        room_since=MappingProxyType(dict(draft.room_since)),
+        crashes=MappingProxyType(dict(draft.crashes)),
+        refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),
+    )

@@ -1,0 +1,60 @@
+"""The arithmetic of pools: small exact functions whose names state the rule. All amounts per kind.
+
+A team pool's healthy allocatable splits into an own part and a contributed part. The owner fills
+own first, then contributed; guests fill what is left of contributed, then idle own up to the
+lending limit. A company pool is contributed as a whole.
+"""
+
+from __future__ import annotations
+
+from springtide.model.fleet import Pool
+from springtide.model.resources import Resources
+
+
+def contributed_part(pool: Pool, healthy: Resources) -> Resources:
+    """What guests may use without borrowing."""
+    return healthy if pool.team is None else healthy.percent(pool.contribution_percent)
+
+
+def own_part(pool: Pool, healthy: Resources) -> Resources:
+    """The team's nominal quota."""
+    return healthy - contributed_part(pool, healthy)
+
+
+def lending_limit(pool: Pool, healthy: Resources) -> Resources:
+    """The most of the own part that guests may borrow while it is idle."""
+    own = own_part(pool, healthy)
+    if pool.lending_limit is None:
+        return own
+    limit = pool.lending_limit
+    return Resources.of((kind, min(amount, limit[kind])) for kind, amount in own.amounts)
+
+
+def shareable_left(pool: Pool, healthy: Resources, owner_use: Resources) -> Resources:
+    """What of the contributed part is left for guests once the owner has overflowed into it."""
+    overflow = (owner_use - own_part(pool, healthy)).at_least_zero()
+    return (contributed_part(pool, healthy) - overflow).at_least_zero()
+
+
+def guest_quota(pool: Pool, healthy: Resources, owner_use: Resources, *, may_borrow: bool) -> Resources:
+    """The most that all guests together may use, with or without borrowing.
+
+    Borrowing ends where the owner's own use begins: idle own capacity only.
+    """
+    shared = shareable_left(pool, healthy, owner_use)
+    if not may_borrow:
+        return shared
+    idle_own = (own_part(pool, healthy) - owner_use).at_least_zero()
+    limit = lending_limit(pool, healthy)
+    borrowable = Resources.of((kind, min(amount, idle_own[kind])) for kind, amount in limit.amounts)
+    return shared + borrowable
+
+
+def is_own(pool: Pool, healthy: Resources, owner_use_before: Resources, amount: Resources) -> bool:
+    """Whether the owner's next instance stays within the own part; one that straddles is shared."""
+    return amount.fits_in(own_part(pool, healthy) - owner_use_before)
+
+
+def is_shared(shareable: Resources, guest_use_before: Resources, amount: Resources) -> bool:
+    """Whether a guest's instance begins in the contributed part; one that straddles is shared."""
+    return all(guest_use_before[kind] < shareable[kind] for kind, wanted in amount.amounts if wanted > 0)

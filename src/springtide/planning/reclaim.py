@@ -1,0 +1,231 @@
+"""Owners come first: their instances on their own pools, and the guests that must leave for them.
+
+The owner takes free capacity at once. Where guests are in the way they get notice, and what they
+will free is promised to the owner. Law 2 asks for as many as would be placed were there no guests,
+so the same placer runs twice: once around the guests, once as if they weren't there. Where going
+around places fewer, the second answer counts, and whoever stands in its way is asked to leave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
+from springtide.model.leases import Rung
+from springtide.model.placements import Eviction, Placement
+from springtide.model.resources import Resources, total
+from springtide.model.workloads import Service
+from springtide.planning import quota
+from springtide.planning.board import NodeRoom
+from springtide.planning.draft import Draft, is_staying
+from springtide.planning.fairness import dominant_shares, neediest_first
+from springtide.planning.fitting import best_fit, fits_later, fits_now
+from springtide.planning.victims import RECLAIM, choose_victims, guests_by_rule, is_noticed
+
+
+def place_owned(draft: Draft) -> None:
+    """Place, promise and give notice for every team on its own pools; withdraw notices nobody needs."""
+    noticed = [each.instance for each in draft.board.placements.values() if is_noticed(each)]
+    for team in sorted({service.team for service in draft.index.record.services.values()}):
+        _place_team(draft, team)
+    _enforce_limits(draft)
+    for id in sorted(set(noticed) - draft.board.leaving):
+        placement = draft.board.placements[id]
+        draft.update(replace(placement, eviction=None))
+        sentence = f"{id} may stay: its owner no longer needs the room."
+        draft.say(placement.service, "notice-withdrawn", sentence, instance=id)
+
+
+def _place_team(draft: Draft, team: TeamName) -> None:
+    pools = [pool.name for pool in draft.board.fleet.pools if pool.team == team]
+    services = [id for id, each in sorted(draft.index.record.services.items()) if _may_own(each, team)]
+    growing = [id for id in services if id not in draft.blocked]
+    for id in growing:
+        draft.take_back(id, pools)
+    wants = {id: draft.wanted[id] for id in growing if draft.wanted[id] > 0}
+    if not wants or not pools:
+        return
+    order = [draft.service(id) for id in neediest_first(draft, wants)]
+    around = _around_guests(draft, pools, order)
+    through = _through_guests(draft, pools, order)
+    best = around if around.counts() >= through.counts() else _asking_guests(draft, pools, through.steps)
+    _carry_out(draft, best.steps)
+
+
+def _may_own(service: Service, team: TeamName) -> bool:
+    return service.team == team and (Rung.OWN in service.ladder or Rung.SHARED in service.ladder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One instance of a service on a node, and the guests that must leave for it."""
+
+    service: Service
+    node: NodeId
+    victims: tuple[InstanceId, ...] = ()
+
+
+@dataclass(slots=True)
+class _Trial:
+    """The owner's placer on a copy of its nodes; the steps are carried out only once chosen."""
+
+    draft: Draft
+    rooms: dict[NodeId, NodeRoom]
+    claims: dict[PoolName, Resources]
+    shares: dict[TeamName, Fraction]
+    steps: list[_Step] = field(default_factory=list)
+    victims: set[InstanceId] = field(default_factory=set)
+    full: set[ServiceId] = field(default_factory=set)
+
+    @classmethod
+    def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
+        rooms = {room.node.id: replace(room) for room in draft.board.rooms_in(pools) if room.accepts}
+        claims = {pool: draft.board.owner_claim(pool) for pool in pools}
+        return cls(draft, rooms, claims, dominant_shares(draft.board))
+
+    def counts(self) -> Counter[ServiceId]:
+        """How many instances of each service the steps place."""
+        return Counter(step.service.id for step in self.steps)
+
+    def open_to(self, service: Service) -> list[NodeRoom]:
+        """The rooms that the service's ladder allows: own part, contributed part or both."""
+        if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
+            return list(self.rooms.values())
+        return [room for room in self.rooms.values() if self._rung(service, room) in service.ladder]
+
+    def take(self, service: Service, room: NodeRoom, victims: tuple[InstanceId, ...] = ()) -> None:
+        """Note the step and what it leaves on the node."""
+        placements = self.draft.board.placements
+        room.leaving = room.leaving + total(placements[id].resources for id in victims)
+        if room.fits_now(service.resources):
+            room.free = room.free - service.resources
+        else:
+            room.promised = room.promised + service.resources
+        pool = room.node.pool
+        self.claims[pool] = self.claims[pool] + service.resources
+        self.victims.update(victims)
+        self.steps.append(_Step(service, room.node.id, victims))
+
+    def guests(self, node: NodeId) -> list[Placement]:
+        return guests_by_rule(self.draft.board, node, self.victims, self.shares)
+
+    def victims_on(self, room: NodeRoom, amount: Resources) -> tuple[InstanceId, ...] | None:
+        return choose_victims(self.guests(room.node.id), amount, room.free + room.leaving - room.promised)
+
+    def _rung(self, service: Service, room: NodeRoom) -> Rung:
+        board = self.draft.board
+        pool = board.fleet.pool(room.node.pool)
+        own = quota.is_own(pool, board.healthy[pool.name], self.claims[pool.name], service.resources)
+        return Rung.OWN if own else Rung.SHARED
+
+
+def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
+    """Where it fits now, else where it will fit once what leaves has left, else where fewest guests must go."""
+    trial = _Trial.start(draft, pools)
+    for service in order:
+        if service.id in trial.full:
+            continue
+        rooms, amount = trial.open_to(service), service.resources
+        room = best_fit(rooms, amount, fits_now) or best_fit(rooms, amount, fits_later)
+        if room is not None:
+            trial.take(service, room)
+        elif (eviction := _cheapest_eviction(trial, rooms, amount)) is not None:
+            trial.take(service, *eviction)
+        else:
+            trial.full.add(service.id)
+    return trial
+
+
+def _cheapest_eviction(
+    trial: _Trial, rooms: Sequence[NodeRoom], amount: Resources
+) -> tuple[NodeRoom, tuple[InstanceId, ...]] | None:
+    """The node where the fewest guests without notice must leave, then the fewest guests, then by id."""
+    found = [(room, victims) for room in rooms if (victims := trial.victims_on(room, amount)) is not None]
+    placements = trial.draft.board.placements
+
+    def cost(each: tuple[NodeRoom, tuple[InstanceId, ...]]) -> tuple[int, int, NodeId]:
+        room, victims = each
+        return sum(1 for id in victims if not is_noticed(placements[id])), len(victims), room.node.id
+
+    return min(found, key=cost, default=None)
+
+
+def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
+    """What the placer would do were there no guests: the measure of law 2."""
+    trial = _Trial.start(draft, pools)
+    for room in trial.rooms.values():
+        room.leaving = room.leaving + total(guest.resources for guest in trial.guests(room.node.id))
+    for service in order:
+        open_rooms = [] if service.id in trial.full else trial.open_to(service)
+        chosen = best_fit(open_rooms, service.resources, fits_later)
+        if chosen is None:
+            trial.full.add(service.id)
+        else:
+            trial.take(service, chosen)
+    return trial
+
+
+def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Step]) -> _Trial:
+    """The same steps on the real nodes, with the guests named who stand in their way."""
+    trial = _Trial.start(draft, pools)
+    for step in steps:
+        own_room = trial.rooms[step.node]
+        trial.take(step.service, own_room, trial.victims_on(own_room, step.service.resources) or ())
+    return trial
+
+
+def _carry_out(draft: Draft, steps: Sequence[_Step]) -> None:
+    for step in steps:
+        for id in step.victims:
+            _notify(draft, id, step.service)
+        if draft.board.rooms[step.node].fits_now(step.service.resources):
+            draft.place(step.service, step.node)
+        else:
+            draft.promise(step.service, step.node)
+
+
+def _notify(draft: Draft, id: InstanceId, owner: Service) -> None:
+    """Give notice, or let a notice that runs go on from its own beginning."""
+    placement = draft.board.placements[id]
+    draft.board.mark_leaving(id)
+    if is_noticed(placement):
+        return
+    terms = draft.index.record.fleet.reclaim
+    rung = draft.rung(placement)
+    draft.update(replace(placement, eviction=_notice(draft, owner.id)))
+    sentence = (
+        f"{owner.id} reclaims {placement.node} from {id} ({rung}): it drains once replaced, at latest in "
+        f"{terms.notice_seconds:g} s, and is gone {terms.grace_seconds:g} s later."
+    )
+    draft.say(placement.service, "reclaim-notice", sentence, instance=id, owner=owner.id, rung=rung.value)
+
+
+def _notice(draft: Draft, beneficiary: ServiceId | None) -> Eviction:
+    terms = draft.index.record.fleet.reclaim
+    gone_by = draft.after(terms.notice_seconds + terms.grace_seconds)
+    return Eviction(RECLAIM, draft.now, draft.after(terms.notice_seconds), gone_by, beneficiary)
+
+
+def _enforce_limits(draft: Draft) -> None:
+    """Guests above a limit that was lowered get notice: those who leave anyway count first, then the last to come."""
+    board = draft.board
+    for pool in board.fleet.pools:
+        excess = board.guest_excess(pool.name)
+        guests = [each for each in board.placements.values() if each.pool == pool.name]
+        guests.sort(key=lambda each: (each.instance in board.leaving, each.placed_at, each.instance), reverse=True)
+        for guest in guests:
+            is_guest = not board.is_owner(board.teams[guest.instance], pool)
+            if is_guest and any(guest.resources[kind] > 0 for kind in excess.kinds):
+                excess = (excess - guest.resources).at_least_zero()
+                _notify_above_limit(draft, guest)
+
+
+def _notify_above_limit(draft: Draft, guest: Placement) -> None:
+    draft.board.mark_leaving(guest.instance)
+    if is_staying(guest):
+        draft.update(replace(guest, eviction=_notice(draft, None)))
+        sentence = f"{guest.instance} must leave: guests of pool {guest.pool} use more than it lends."
+        draft.say(guest.service, "above-limit", sentence, instance=guest.instance)

@@ -1,0 +1,219 @@
+"""What has happened since the last plan: instances that failed, machines that vanished, drains that ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from springtide.model.events import Reason
+from springtide.model.identifiers import InstanceId, ServiceId
+from springtide.model.observations import ContainerState, EngineInstance, Readiness
+from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
+from springtide.model.workloads import Service
+from springtide.planning.draft import Draft, is_staying, machine_states
+from springtide.planning.index import CrashHistory
+
+PROVEN_SECONDS = 10.0
+"""An instance that was ready this long didn't crash on start; its end is an accident, not a habit."""
+LEAST_START_SECONDS = 30.0
+TRIES_TO_CREATE = 3
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+def settle(draft: Draft) -> None:
+    """Take note of failures and losses, so that later steps see only what can serve."""
+    _settle_rentals(draft)
+    crashed: dict[ServiceId, tuple[str, bool]] = {}
+    for placement in list(draft.board.placements.values()):
+        if placement.node not in _known_nodes(draft):
+            _evict_from_lost_node(draft, placement)
+        failure = _failure_of(draft, placement)
+        if failure is not None:
+            _stop(draft, placement)
+            draft.say(placement.service, failure.code, failure.sentence, **dict(failure.figures))
+            crashed[placement.service] = (failure.sentence, _was_proven(draft, placement.instance))
+        elif _is_unready(draft, placement) and is_staying(placement):
+            draft.evict(placement, Eviction("unhealthy", draft.now, drain_by=draft.now, gone_by=None))
+            detail = draft.index.readiness[placement.instance].detail
+            sentence = f"{placement.instance} no longer passes its health check ({detail}) and is replaced."
+            draft.say(placement.service, "unhealthy", sentence, instance=placement.instance)
+    _count_crashes(draft, crashed)
+    for id in sorted(draft.index.record.services):
+        _block(draft, draft.service(id))
+
+
+def drain_has_ended(draft: Draft, placement: Placement) -> bool:
+    """Whether a draining instance has nothing left in flight, or no time left to finish it."""
+    index, since = draft.index, placement.drain_since
+    if since is None:
+        return True
+    stop_seconds = index.record.fleet.reclaim.grace_seconds / 2
+    if placement.gone_by is not None and draft.now >= placement.gone_by - timedelta(seconds=stop_seconds):
+        return True
+    service = index.record.services.get(placement.service)
+    if service is None or not service.routes:
+        return True
+    view = index.router
+    if view is None or index.routes_applied_at < since or view.at < index.routes_applied_at:
+        return False
+    load = dict(view.endpoints).get(placement.instance)
+    return load is None or (not load.accepting and load.in_flight == 0)
+
+
+def _settle_rentals(draft: Draft) -> None:
+    """Take over when a machine's charge began, and forget machines that are returned or have vanished."""
+    states = machine_states(draft.index)
+    since = {machine.token: machine.since for view in draft.index.clouds.values() for machine in view.machines}
+    for token, rental in sorted(draft.rentals.items()):
+        if token in since and rental.since is None:
+            draft.rentals[token] = replace(rental, since=since[token])
+        elif token in draft.index.returned and rental.state is RentalState.RETURNING and token not in states:
+            _forget_machine(draft, rental)
+        elif rental.since is not None and rental.cloud in draft.index.clouds and token not in states:
+            if rental.state is RentalState.RENTING:
+                draft.say(rental.node, "node-vanished", f"{rental.node} vanished from its cloud {rental.cloud}.")
+            _forget_machine(draft, rental)
+
+
+def _forget_machine(draft: Draft, rental: Rental) -> None:
+    """What ran on a machine that is gone is gone with it."""
+    del draft.rentals[rental.token]
+    draft.board.remove_node(rental.node)
+    for placement in draft.index.record.placements.values():
+        if placement.node == rental.node and placement.instance not in draft.lost:
+            draft.lost[placement.instance] = placement
+
+
+def _known_nodes(draft: Draft) -> frozenset[str]:
+    return frozenset(id for id, room in draft.board.rooms.items() if room.accepts)
+
+
+def _evict_from_lost_node(draft: Draft, placement: Placement) -> None:
+    """A node that leaves the fleet gives its instances the notice that any guest has."""
+    if is_staying(placement):
+        terms = draft.index.record.fleet.reclaim
+        drain_by = draft.after(terms.notice_seconds)
+        draft.evict(
+            placement,
+            Eviction("node-leaves", draft.now, drain_by, draft.after(terms.notice_seconds + terms.grace_seconds)),
+        )
+
+
+def _failure_of(draft: Draft, placement: Placement) -> Reason | None:
+    """Why this instance can't serve any more, if so."""
+    if placement.state is PlacementState.STOPPING:
+        return None
+    instance = draft.index.instances.get(placement.instance)
+    if instance is None:
+        return _creation_failure(draft, placement)
+    if instance.state is ContainerState.EXITED:
+        return _exit_reason(instance)
+    return _start_failure(draft, placement, instance)
+
+
+def _creation_failure(draft: Draft, placement: Placement) -> Reason | None:
+    failures = draft.index.failures.get(placement.instance, ())
+    final = [each for each in failures if each.code == "image-missing"]
+    if not final and len(failures) < TRIES_TO_CREATE:
+        return None
+    sentence = f"{placement.instance} can't be created on {placement.node}: {failures[-1].sentence}"
+    return Reason("creation-failed", sentence, (("instance", placement.instance), ("tries", len(failures))))
+
+
+def _exit_reason(instance: EngineInstance) -> Reason:
+    detail = f" ({instance.detail})" if instance.detail else ""
+    sentence = f"{instance.id} ended with exit code {instance.exit_code}{detail}; it is replaced."
+    return Reason("exited", sentence, (("exit_code", instance.exit_code or 0), ("instance", instance.id)))
+
+
+def _start_failure(draft: Draft, placement: Placement, instance: EngineInstance) -> Reason | None:
+    probed = draft.index.readiness.get(placement.instance)
+    if instance.started_at is None or (probed is not None and probed.readiness is not Readiness.STARTING):
+        return None
+    allowed = _start_seconds(draft, placement)
+    waited = (draft.now - instance.started_at).total_seconds()
+    if waited <= allowed:
+        return None
+    detail = probed.detail if probed is not None and probed.detail else "no probe has passed"
+    sentence = f"{placement.instance} wasn't ready within {allowed:g} s of its start ({detail}); it is replaced."
+    return Reason("never-ready", sentence, (("allowed_seconds", allowed), ("instance", placement.instance)))
+
+
+def _start_seconds(draft: Draft, placement: Placement) -> float:
+    revision = draft.index.record.revisions.get(placement.revision)
+    if revision is None:
+        return LEAST_START_SECONDS
+    check = revision.template.healthcheck
+    return max(LEAST_START_SECONDS, check.start_period_seconds + check.interval_seconds * (check.retries + 1))
+
+
+def _is_unready(draft: Draft, placement: Placement) -> bool:
+    probed = draft.index.readiness.get(placement.instance)
+    return probed is not None and probed.readiness is Readiness.UNREADY
+
+
+def _was_proven(draft: Draft, id: InstanceId) -> bool:
+    probed = draft.index.readiness.get(id)
+    if probed is None or probed.readiness is not Readiness.READY:
+        return False
+    return draft.now - probed.since >= timedelta(seconds=PROVEN_SECONDS)
+
+
+def _stop(draft: Draft, placement: Placement) -> None:
+    stopped = replace(placement, state=PlacementState.STOPPING, drain_since=draft.now, gone_by=draft.now)
+    draft.update(stopped)
+    draft.board.mark_leaving(placement.instance)
+
+
+def _count_crashes(draft: Draft, crashed: dict[ServiceId, tuple[str, bool]]) -> None:
+    """One round of failures counts once; an instance that had served for a while starts the count anew."""
+    for service, (detail, was_proven) in crashed.items():
+        before = draft.crashes.get(service)
+        count = 1 if was_proven or before is None else before.count + 1
+        draft.crashes[service] = CrashHistory(count, draft.now, detail)
+    for service in [id for id in draft.crashes if id not in crashed]:
+        if service not in draft.index.record.services or _has_recovered(draft, service):
+            del draft.crashes[service]
+
+
+def _has_recovered(draft: Draft, service: ServiceId) -> bool:
+    revision = draft.service(service).revision
+    last = draft.crashes[service].last_at
+    return any(
+        placement.revision == revision and placement.placed_at >= last and _was_proven(draft, placement.instance)
+        for placement in draft.staying(service)
+    )
+
+
+def pause_ends(crash: CrashHistory) -> datetime:
+    """When a service whose instances fail may try again: at once after one failure, then ever later."""
+    if crash.count <= 1:
+        return crash.last_at
+    pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(crash.count - 2, 10))
+    return crash.last_at + timedelta(seconds=pause)
+
+
+def _block(draft: Draft, service: Service) -> None:
+    """Note why a service may not grow now, if so."""
+    crash = draft.crashes.get(service.id)
+    if crash is not None and pause_ends(crash) > draft.now:
+        left = (pause_ends(crash) - draft.now).total_seconds()
+        sentence = f"{crash.count} starts failed in a row; the next try is in {left:.0f} s. Last: {crash.detail}"
+        draft.blocked[service.id] = Reason(
+            "backing-off", sentence, (("failures", crash.count), ("seconds", round(left, 1)))
+        )
+        return
+    if draft.of_service(service.id):
+        return
+    for dependency in service.depends_on:
+        if not _is_satisfied(draft, dependency.service, dependency.healthy):
+            state = "ready" if dependency.healthy else "started"
+            sentence = f"It waits for {dependency.service} to be {state}."
+            draft.blocked[service.id] = Reason("waits-for-dependency", sentence, (("dependency", dependency.service),))
+            return
+
+
+def _is_satisfied(draft: Draft, service: ServiceId, healthy: bool) -> bool:
+    running = [each for each in draft.staying(service) if each.instance in draft.index.instances]
+    return any(draft.is_ready(each.instance) for each in running) if healthy else bool(running)
