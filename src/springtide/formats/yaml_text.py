@@ -7,6 +7,7 @@ the lines or keep types of their own. Whatever is wrong with the text becomes th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from springtide.model.errors import InputError
 MAX_ENTRIES = 100_000
 """Aliases of aliases can blow a small file up without bound; no honest file comes near this."""
 
+_OCTAL_OF_OLD = re.compile(r"[+-]?0[0-7]{1,20}")
 _TAG = "tag:yaml.org,2002:"
 _TOO_DEEP = "The file is nested too deeply."
 
@@ -156,6 +158,9 @@ def _scalar(node: ScalarNode, place: Entry) -> Scalar:
         return None
     if kind == "bool":
         return text.lower() in ("true", "yes", "on", "y")
+    if kind == "int" and _OCTAL_OF_OLD.fullmatch(text):
+        sentence = f"{text} is {int(text)} to some readers of YAML and {int(text, 8)} to others."
+        raise place.error(sentence, "Put it in quotes, or write it without the leading nought.")
     try:
         if kind == "int":
             return _whole(text.replace("_", ""))

@@ -1,0 +1,221 @@
+"""Compose files into an app: what Springtide runs of them, and a refusal with its line for the rest.
+
+The way: read → replace variables → merge the files → check each key → build the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+
+from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ServiceSpec, revision_id, with_images
+from springtide.formats.compose_dependencies import read_dependencies
+from springtide.formats.compose_health import read_healthcheck, read_test
+from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys
+from springtide.formats.compose_merge import merge
+from springtide.formats.compose_networks import read_networks, read_service_networks
+from springtide.formats.compose_ports import PublishedPort, read_exposed, read_ports, read_routes
+from springtide.formats.compose_resources import check_fits_some_node, read_resources, small_share_notices
+from springtide.formats.compose_template import read_build, read_template
+from springtide.formats.dotenv import parse_dotenv
+from springtide.formats.entries import Entry
+from springtide.formats.interpolation import Interpolation
+from springtide.formats.springtide_keys import read_extension, read_team
+from springtide.formats.yaml_text import read_text, read_yaml
+from springtide.model.errors import ComposeFileError, RefusedError
+from springtide.model.fleet import Fleet
+from springtide.model.identifiers import AppName, RevisionId, TeamName, service_id
+from springtide.model.workloads import Dependency, Route, Service
+
+__all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ServiceSpec", "load_app", "revision_id", "with_images"]
+
+_APP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
+
+
+def load_app(paths: Sequence[Path], *, environment: Mapping[str, str], project: str | None, fleet: Fleet) -> AppSpec:
+    """The app that Compose files describe, the later files over the earlier.
+
+    ``environment`` and, below it, a ``.env`` file next to the first file give the variables.
+    ``project`` names the app; else COMPOSE_PROJECT_NAME, the files' ``name`` or the directory do.
+    Relative build contexts start at the file that names them. Raises ComposeFileError with file,
+    line, key and remedy; RefusedError where no file is named.
+    """
+    if not paths:
+        raise RefusedError("No Compose file is named.", remedy="Name one with -f.")
+    variables = _variables(paths[0], environment)
+    documents = [read_yaml(path, ComposeFileError) for path in paths]
+    name = _app_name(paths[0], documents, project, variables)
+    interpolation = Interpolation({**variables, "COMPOSE_PROJECT_NAME": name})
+    root = reduce(merge, (interpolation.apply(document) for document in documents))
+    unset = tuple(
+        f"{entry.source.file}:{entry.line}: the variable {variable} isn't set and reads as empty."
+        for variable, entry in interpolation.unset.items()
+    )
+    return _Reader(root, AppName(name), {**variables, "COMPOSE_PROJECT_NAME": name}, fleet).read(unset)
+
+
+def _variables(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    file = path.parent / ".env"
+    if not file.is_file():
+        return dict(environment)
+    return {**parse_dotenv(read_text(file, ComposeFileError), str(file), environment), **environment}
+
+
+def _app_name(path: Path, documents: Sequence[Entry], project: str | None, variables: Mapping[str, str]) -> str:
+    chosen = project or variables.get("COMPOSE_PROJECT_NAME")
+    if chosen:
+        if not _APP_NAME.fullmatch(chosen):
+            raise RefusedError(f"{chosen!r} can't name an app.", remedy=_NAME_REMEDY)
+        return chosen
+    named = [entry for document in documents if (entry := document.get("name"))]
+    if named:
+        entry = Interpolation(variables).apply(named[-1])
+        if not _APP_NAME.fullmatch(entry.text()):
+            raise entry.error(f"{entry.described} can't name an app.", _NAME_REMEDY)
+        return entry.text()
+    directory = re.sub(r"[^a-z0-9_-]", "", path.absolute().parent.name.lower()).lstrip("_-")[:63]
+    if not directory:
+        sentence = f"The directory {path.absolute().parent} can't name the app."
+        raise documents[0].error(sentence, "Add a top-level `name:`.")
+    return directory
+
+
+_NAME_REMEDY = "Use small letters, digits, dashes and underscores, at most 63, with a letter or digit first."
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is read of one service, with the places that other services' errors may name."""
+
+    spec: ServiceSpec
+    entry: Entry
+    published: tuple[PublishedPort, ...]
+    route: Entry | None
+    notices: tuple[str, ...]
+
+
+class _Reader:
+    """Reads one merged file into an app."""
+
+    def __init__(self, root: Entry, name: AppName, variables: Mapping[str, str], fleet: Fleet) -> None:
+        self._root = root
+        self._name = name
+        self._variables = variables
+        self._fleet = fleet
+
+    def read(self, notices: tuple[str, ...]) -> AppSpec:
+        check_keys(self._root, TOP_LEVEL)
+        services = self._service_entries()
+        team = read_team(self._root, services, self._fleet)
+        needs = read_dependencies(services)
+        networks = read_networks(self._root)
+        parts = [self._read_service(name, entry, team) for name, entry in services.items()]
+        _refuse_shared_ports_and_hosts(parts)
+        specs = []
+        for each in parts:
+            spec = self._with_networks(each, networks)
+            specs.append(replace(spec, service=replace(spec.service, depends_on=self._needed(needs[spec.name]))))
+        used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
+        if (version := self._root.get("version")) is not None:
+            notices += (
+                f"{version.source.file}:{version.line}: `version` is obsolete and means nothing; leave it out.",
+            )
+        return AppSpec(self._name, team, tuple(specs), used, notices + tuple(n for each in parts for n in each.notices))
+
+    def _service_entries(self) -> Mapping[str, Entry]:
+        section = self._root.get("services")
+        services = section.mapping() if section else {}
+        if not services:
+            raise (section or self._root).error("The file has no services.", "Add at least one under `services:`.")
+        for name, entry in services.items():
+            if not _SERVICE_NAME.fullmatch(name):
+                raise entry.error(
+                    f"{name!r} can't name a service.", "Use letters, digits, dots, dashes and underscores, at most 63."
+                )
+            if not check_keys(entry, SERVICE):
+                raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
+        return services
+
+    def _read_service(self, name: str, entry: Entry, team: TeamName) -> _Parts:
+        deploy = entry.get("deploy")
+        if deploy is not None:
+            check_keys(deploy, DEPLOY)
+        extension = read_extension(entry, deploy.get("replicas") if deploy else None)
+        published, test = read_ports(entry), read_test(entry)
+        offered = (*(port.target for port in published), *read_exposed(entry))
+        guessed = (test.http.port,) if test and test.http and not offered else ()
+        routes = read_routes(entry, extension.route, published, (*offered, *guessed))
+        resources, limits = read_resources(deploy, self._fleet.defaults)
+        service = Service(
+            id=service_id(self._name, name),
+            app=self._name,
+            name=name,
+            team=team,
+            revision=RevisionId(""),
+            resources=resources,
+            scale=extension.scale,
+            ladder=extension.ladder,
+            band=extension.band,
+            routes=routes,
+            line_load_bits_per_second=extension.line_load_bits_per_second,
+        )
+        check_fits_some_node(service, entry, self._fleet)
+        build, image = read_build(entry, self._variables), self._image(name, entry)
+        health = read_healthcheck(entry, test, routes, offered)
+        template = read_template(entry, image, self._variables, (health, limits))
+        notices = (
+            *extension.notices,
+            *_unrouted_notices(name, published, routes),
+            *small_share_notices(service, self._fleet),
+        )
+        return _Parts(ServiceSpec(name, service, template, image, build), entry, published, extension.route, notices)
+
+    def _image(self, name: str, entry: Entry) -> str:
+        image = entry.get("image")
+        if image is not None:
+            if not image.text() or any(character.isspace() for character in image.text()):
+                raise image.error(f"{image.described} isn't an image reference.", "Write one such as nginx:1.27.")
+            return image.text()
+        if entry.get("build") is None:
+            raise entry.error(f"The service {name!r} has no image.", "Give it an `image:` or a `build:`.")
+        return f"{self._name}-{name.lower()}"
+
+    def _with_networks(self, parts: _Parts, declared: Mapping[str, Entry]) -> ServiceSpec:
+        networks, aliases = read_service_networks(parts.entry, declared)
+        names = tuple(dict.fromkeys((parts.spec.name, *aliases)))
+        return replace(parts.spec, template=replace(parts.spec.template, networks=networks, aliases=names))
+
+    def _needed(self, needs: Mapping[str, bool]) -> tuple[Dependency, ...]:
+        return tuple(Dependency(service_id(self._name, other), healthy) for other, healthy in needs.items())
+
+
+def _unrouted_notices(name: str, published: Sequence[PublishedPort], routes: Sequence[Route]) -> tuple[str, ...]:
+    """Compose would pick a free port of the host for a bare container port; Springtide doesn't."""
+    routed = {route.target_port for route in routes}
+    return tuple(
+        f"{name}: port {port.target} is reached from inside only; write '8080:{port.target}' or a route to publish it."
+        for port in published
+        if port.published is None and port.target not in routed
+    )
+
+
+def _refuse_shared_ports_and_hosts(parts: Sequence[_Parts]) -> None:
+    ports: dict[int, Entry] = {}
+    hosts: dict[str, Entry] = {}
+    for each in parts:
+        for port in each.published:
+            if port.published is not None and port.published in ports:
+                sentence = f"Port {port.published} is published on line {ports[port.published].line} already."
+                raise port.entry.error(sentence, "Choose another port, or route by host name.")
+            if port.published is not None:
+                ports[port.published] = port.entry
+        host = next((route.host for route in each.spec.service.routes if route.host), None)
+        if host is not None and each.route is not None:
+            if host in hosts:
+                sentence = f"The host {host!r} leads to another service already, on line {hosts[host].line}."
+                raise each.route.error(sentence, "Give each service a host of its own.")
+            hosts[host] = each.route

@@ -1,0 +1,80 @@
+"""``depends_on``: what must be there before a service's first instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from springtide.formats.compose_keys import DEPENDENCY, check_keys
+from springtide.formats.entries import Entry, did_you_mean
+
+_CONDITIONS = ("service_started", "service_healthy")
+
+
+def read_dependencies(services: Mapping[str, Entry]) -> Mapping[str, Mapping[str, bool]]:
+    """For each service the names that it depends on, each with whether it must be healthy.
+
+    Raises the file's error for unknown names, unsupported conditions and circles.
+    """
+    sections = {name: service.get("depends_on") for name, service in services.items()}
+    needs = {name: _read(section, services) if section else {} for name, section in sections.items()}
+    _refuse_circles(needs)
+    return {name: {other: healthy for other, (healthy, _) in needed.items()} for name, needed in needs.items()}
+
+
+def _read(section: Entry, services: Mapping[str, Entry]) -> dict[str, tuple[bool, Entry]]:
+    needed = {}
+    conditions = section.mapping() if section.is_mapping else {item.text(): item for item in section.sequence()}
+    for name, entry in conditions.items():
+        if name not in services:
+            others = [other for other in services if other != section.key.split(".")[1]]
+            raise entry.error(f"There is no service {name!r}.", did_you_mean(name, others))
+        needed[name] = (section.is_mapping and _must_be_healthy(entry), entry)
+    return needed
+
+
+def _must_be_healthy(entry: Entry) -> bool:
+    fields = check_keys(entry, DEPENDENCY)
+    if "restart" in fields and fields["restart"].truth():
+        raise fields["restart"].error("A dependency's restart restarts nothing here.", "Leave `restart` out.")
+    if "required" in fields and not fields["required"].truth():
+        raise fields["required"].error("Every dependency is required.", "Leave it out of `depends_on`.")
+    condition = fields.get("condition")
+    if condition is None:
+        raise entry.error("This dependency names no condition.", f"Add `condition: {_CONDITIONS[0]}`.")
+    if condition.value == "service_completed_successfully":
+        raise condition.error(
+            "Services that run to their end aren't supported yet.", "Do that work in the image's entrypoint."
+        )
+    if condition.text() not in _CONDITIONS:
+        raise condition.error(f"{condition.described} isn't a condition.", did_you_mean(condition.text(), _CONDITIONS))
+    return condition.text() == "service_healthy"
+
+
+def _refuse_circles(needs: Mapping[str, Mapping[str, tuple[bool, Entry]]]) -> None:
+    """Raise at the first edge of a circle, naming each edge of it with its line."""
+    done: set[str] = set()
+    for start in needs:
+        path: list[str] = []
+        pending = [(start, iter(needs[start]))]
+        while pending:
+            name, rest = pending[-1]
+            if len(path) < len(pending):
+                path.append(name)
+            following = next(rest, None)
+            if following is None:
+                done.add(name)
+                pending.pop()
+                path.pop()
+            elif following in path:
+                _refuse_circle(path[path.index(following) :], needs)
+            elif following not in done:
+                pending.append((following, iter(needs[following])))
+
+
+def _refuse_circle(circle: list[str], needs: Mapping[str, Mapping[str, tuple[bool, Entry]]]) -> None:
+    edges = [
+        (name, following, needs[name][following][1])
+        for name, following in zip(circle, [*circle[1:], circle[0]], strict=True)
+    ]
+    path = ", ".join(f"{name} needs {following} (line {entry.line})" for name, following, entry in edges)
+    raise edges[0][2].error(f"These dependencies go round in a circle: {path}.", "Take one of them out.")
