@@ -1,1 +1,1 @@
-
+"""The HTTP interface: writes wants, reads state. It decides nothing and changes no engine."""

@@ -1,0 +1,113 @@
+"""Carrying plans out: one call at a time per instance, machine or app; what comes back are facts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+
+from springtide.clouds.base import CloudProvider, RentRequest
+from springtide.controllers.instances import InstanceWatcher
+from springtide.controllers.mailbox import Mailbox
+from springtide.engines.base import Engine, InstanceSpec
+from springtide.model.errors import AdapterError
+from springtide.model.identifiers import AppName
+from springtide.model.observations import ActionFailed
+from springtide.model.placements import Placement
+from springtide.model.record import Record
+from springtide.planning.convergence import Action, ClearApp, CreateInstance, DeleteInstance, RentMachine, ReturnMachine
+from springtide.planning.index import AppCleared, InstanceDeleted, MachineReturned
+
+log = structlog.get_logger()
+
+
+class Actor:
+    """Carries actions out. A subject with a call under way is left alone until that call has ended."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clouds: Mapping[str, CloudProvider],
+        watcher: InstanceWatcher,
+        mailbox: Mailbox,
+        record: Callable[[], Record],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engine = engine
+        self._clouds = clouds
+        self._watcher = watcher
+        self._mailbox = mailbox
+        self._record = record
+        self._now = now
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._networks: dict[tuple[AppName, str], asyncio.Task[None]] = {}
+
+    def dispatch(self, actions: tuple[Action, ...]) -> None:
+        """Begin every action whose subject has nothing under way."""
+        for action in actions:
+            if action.subject not in self._under_way:
+                task = asyncio.create_task(self._carry_out(action), name=f"{type(action).__name__} {action.subject}")
+                self._under_way[action.subject] = task
+
+    async def close(self) -> None:
+        """Drop what is under way; a later control plane goes on from the record."""
+        tasks = [*self._under_way.values(), *self._networks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry_out(self, action: Action) -> None:
+        try:
+            await self._call(action)
+        except AdapterError as error:
+            log.warning("action_failed", action=type(action).__name__, subject=action.subject, error=str(error))
+            self._mailbox.report(ActionFailed(action.subject, self._now(), error.code, str(error)))
+        finally:
+            del self._under_way[action.subject]
+
+    async def _call(self, action: Action) -> None:
+        match action:
+            case CreateInstance(placement):
+                await self._create(placement)
+            case DeleteInstance(id, grace_seconds):
+                await self._engine.delete(id, grace_seconds)
+                self._mailbox.report(InstanceDeleted(id))
+            case RentMachine(rental):
+                await self._clouds[rental.cloud].rent(RentRequest(rental.token, rental.pool, rental.shape))
+            case ReturnMachine(cloud, token):
+                await self._clouds[cloud].give_back(token)
+                self._mailbox.report(MachineReturned(token))
+            case ClearApp(app):
+                await self._engine.delete_networks(app)
+                self._networks = {key: task for key, task in self._networks.items() if key[0] != app}
+                self._mailbox.report(AppCleared(app))
+
+    async def _create(self, placement: Placement) -> None:
+        """Start what the record says; where it has changed its mind meanwhile, nothing is started."""
+        record = self._record()
+        service, revision = record.services.get(placement.service), record.revisions.get(placement.revision)
+        if service is None or revision is None or placement.instance not in record.placements:
+            return
+        await asyncio.gather(*(self._ensure_network(service.app, name) for name in revision.template.networks))
+        spec = InstanceSpec(
+            placement.instance,
+            service.app,
+            service.id,
+            revision.id,
+            placement.node,
+            revision.template,
+            placement.resources,
+        )
+        await self._engine.create(spec)
+        await self._watcher.look_at(placement.instance)
+
+    async def _ensure_network(self, app: AppName, network: str) -> None:
+        """Ask once; who comes while it is being made waits for the same answer."""
+        key = (app, network)
+        task = self._networks.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = asyncio.create_task(self._engine.ensure_network(app, network))
+            self._networks[key] = task
+        await asyncio.shield(task)
