@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
@@ -21,6 +22,8 @@ from springtide.engines.docker_instances import (
     APP,
     INSTALLATION,
     INSTANCE,
+    NETWORK,
+    SERVICE,
     ContainerNames,
     container_config,
     endpoint_config,
@@ -81,11 +84,11 @@ class DockerEngine:
 
     async def ensure_network(self, app: AppName, network: str) -> None:
         name = self._names.network(app, network)
-        config = {
+        config: dict[str, Any] = {
             "Name": name,
             "Driver": "bridge",
             "CheckDuplicate": True,
-            "Labels": {**self._names.labels, APP: app},
+            "Labels": {**self._names.labels, APP: app, NETWORK: network},
         }
         with self._api.call(f"make the network {name}"):
             try:
@@ -93,7 +96,7 @@ class DockerEngine:
             except DockerError as error:
                 if error.status != CONFLICT:
                     raise
-                await self._refuse_foreign_network(name)
+                await self._refuse_foreign_network(name, config["Labels"])
 
     async def delete_networks(self, app: AppName) -> None:
         ours = label_filter({**self._names.labels, APP: app})
@@ -103,10 +106,15 @@ class DockerEngine:
             with self._api.call(f"remove the network {network['Name']}", tolerate=(NOT_FOUND, IN_USE)):
                 await (await self._api.client.networks.get(network["Id"])).delete()
 
-    async def _refuse_foreign_network(self, name: str) -> None:
-        found = await (await self._api.client.networks.get(name)).show()
-        if (found["Labels"] or {}).get(INSTALLATION) != self._names.installation:
-            raise EngineError(f"The network {name} exists but isn't of the installation {self._names.installation}.")
+    async def _refuse_foreign_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Names can coincide (app ``a-b``, network ``c`` and app ``a``, network ``b-c``); labels can't."""
+        found = (await (await self._api.client.networks.get(name)).show())["Labels"] or {}
+        if not labels.items() <= found.items():
+            raise EngineError(
+                f"The network {name} exists already and belongs to app {found.get(APP, 'unknown')!r} "
+                f"of installation {found.get(INSTALLATION, 'none')!r}.",
+                remedy="Rename the app or its network, or remove that network.",
+            )
 
     # The life of an instance
 
@@ -120,7 +128,7 @@ class DockerEngine:
                         raise self._image_missing(spec) from error
                     if error.status != CONFLICT:
                         raise
-                    await self._start_existing(spec.id)
+                    await self._start_existing(spec)
 
     async def _make(self, spec: InstanceSpec) -> None:
         config = container_config(self._names, spec)
@@ -146,11 +154,11 @@ class DockerEngine:
         except (DockerError, ClientError, OSError, TimeoutError) as error:
             cause.add_note(f"The half-made container of {id} could not be removed either: {error}")
 
-    async def _start_existing(self, id: InstanceId) -> None:
-        row = await self._row(id)
-        if row is None:
+    async def _start_existing(self, spec: InstanceSpec) -> None:
+        row = await self._row(spec.id)
+        if row is None or row["Labels"][SERVICE] != spec.service:
             raise EngineError(
-                f"The container name {self._names.container(id)} is taken by one that isn't of this installation.",
+                f"The container name {self._names.container(spec.id)} is taken by one that isn't of {spec.service}.",
                 remedy="Rename or remove that container.",
             )
         if state_of(row["State"]) in (ContainerState.CREATED, ContainerState.EXITED):

@@ -19,6 +19,7 @@ SERVICE = "springtide.service"
 INSTANCE = "springtide.instance"
 REVISION = "springtide.revision"
 NODE = "springtide.node"
+NETWORK = "springtide.network"
 
 CAPABILITIES = (
     "CHOWN",  # entrypoints that hand their data folder to the user they then become

@@ -98,6 +98,8 @@ class SimulatedEngine:
         if container is None:
             self._refuse_missing_network(spec)
             container = self.machine_state.add(spec)
+        elif container.spec.service != spec.service:
+            raise EngineError(f"The name {spec.id} is taken by one that isn't of {spec.service}.")
         if not container.has_processes:
             await self._run(container)
         self.faults.after("create", spec.id)
