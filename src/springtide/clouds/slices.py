@@ -54,7 +54,7 @@ class _BooksFile:
             return Books()
         except (OSError, ValueError) as error:
             raise CloudError(
-                f"The books of the slices cloud, {self._path}, can't be read: {error}.",
+                f"The books of the slices cloud, {self._path}, can't be read: {str(error).splitlines()[0]}.",
                 remedy="Restore the file; without it nobody knows what is rented.",
             ) from error
 

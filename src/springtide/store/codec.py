@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from springtide.model.record import VALUE_TYPES, Change, Kind
 
@@ -29,7 +29,12 @@ def encode(kind: Kind, value: Any) -> str:
 
 def decode(kind: Kind, text: str) -> Any:
     """The value that :func:`encode` wrote. Raises ValueError where the text isn't one of this set."""
-    return _adapter(kind).validate_json(text)
+    try:
+        return _adapter(kind).validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the value"
+        raise ValueError(f"{where}: {first['msg']}") from error
 
 
 def encode_changes(changes: Iterable[tuple[Change, str]]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -132,17 +134,30 @@ class _ChangeProbe:
 
 def _sqlite_engine(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(url, connect_args={"timeout": busy_seconds})
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds=busy_seconds))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: Any, _: object) -> None:
+def _set_up_sqlite(connection: Any, _: object, *, busy_seconds: float) -> None:
     # The driver's own BEGIN comes too late for reads and without IMMEDIATE: we send our own.
     connection.isolation_level = None
+    _switch_to_write_ahead(connection, time.monotonic() + busy_seconds)
     # FULL syncs the log at every commit: what has been committed survives a loss of power.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _switch_to_write_ahead(connection: Any, deadline: float) -> None:
+    """Write ahead, so that readers never wait. The switch itself doesn't wait for others, so this does."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
