@@ -33,6 +33,9 @@ def _read(section: Entry, services: Mapping[str, Entry]) -> dict[str, tuple[bool
 
 
 def _must_be_healthy(entry: Entry) -> bool:
+    if entry.is_null:
+        # The short form, turned into a mapping because a second file's long form was merged into it.
+        return False
     fields = check_keys(entry, DEPENDENCY)
     if "restart" in fields and fields["restart"].truth():
         raise fields["restart"].error("A dependency's restart restarts nothing here.", "Leave `restart` out.")

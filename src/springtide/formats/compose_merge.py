@@ -20,6 +20,8 @@ def merge(base: Entry, override: Entry) -> Entry:
         return base
     if name in _BY_NAME and (base.is_sequence or override.is_sequence):
         base, override = by_name(base), by_name(override)
+    if name == "build" and base.is_mapping != override.is_mapping:
+        base, override = _build_mapping(base), _build_mapping(override)
     if base.is_mapping and override.is_mapping:
         merged = dict(base.mapping())
         for key, child in override.mapping().items():
@@ -41,3 +43,7 @@ def by_name(entry: Entry) -> Entry:
         name, separator, value = item.text().partition("=")
         named[name] = item.with_value(value if separator else None)
     return entry.with_value(named)
+
+
+def _build_mapping(build: Entry) -> Entry:
+    return build if build.is_mapping else build.with_value({"context": build})

@@ -85,6 +85,9 @@ def _closing_brace(text: str, opening: int) -> int:
             depth -= 1
             if depth == 0:
                 return position
+    # Compose takes a default with a brace too many, such as `${A:-{}`, to end at the first closing one.
+    if (first := text.find("}", opening)) >= 0:
+        return first
     raise ValueError(f"The brace of {shortened(repr(text[opening - 1 :]))} is never closed.")
 
 
@@ -107,7 +110,8 @@ def _substitute(expression: str, environment: Mapping[str, str], unset: set[str]
     if operator.endswith("-"):
         return interpolate(operand, environment, unset, depth + 1)
     message = interpolate(operand, environment, unset, depth + 1)
-    raise ValueError(f"The variable {name} is required and {'empty' if name in environment else 'not set'}: {message}.")
+    state = "empty" if name in environment else "not set"
+    raise ValueError(f"The variable {name} is required and {state}{f': {message}' if message else ''}.")
 
 
 def _value(name: str, environment: Mapping[str, str], unset: set[str]) -> str:

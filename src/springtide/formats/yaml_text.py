@@ -68,9 +68,11 @@ def parse_yaml(text: str, source: Source) -> Entry:
 
 
 def _malformed(failure: MarkedYAMLError, source: Source) -> InputError:
-    mark = failure.problem_mark or failure.context_mark
-    line = mark.line + 1 if mark is not None else 0
     problem = (failure.problem or failure.context or "malformed").strip()
+    # What is never closed is found at the end of the file; people look for where it was opened.
+    is_open = failure.context_mark is not None and ("stream end" in problem or "end of stream" in problem)
+    mark = failure.context_mark if is_open else failure.problem_mark or failure.context_mark
+    line = mark.line + 1 if mark is not None else 0
     if r"'\t'" in problem:
         sentence, remedy = "A tab stands where only spaces may stand.", "Indent with spaces."
     elif failure.problem == "but found another document":
