@@ -75,6 +75,10 @@ class Image:
     packages: tuple[str, ...]
     changes: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        return f"{self.repository}:{self.tag}"
+
 
 PATH = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 IMAGES = (
@@ -165,9 +169,10 @@ class Packages:
         return sorted(into.glob("*.deb"))
 
     def _use_own_lists(self) -> None:
-        for folder in ("state/lists/partial", "cache/archives/partial"):
-            (self.work / "apt" / folder).mkdir(parents=True, exist_ok=True)
-        self.options += ["-o", f"Dir::State={self.work}/apt/state", "-o", f"Dir::Cache={self.work}/apt/cache"]
+        lists, cache = self.work / "apt/lists", self.work / "apt/cache"
+        for folder in (lists / "partial", cache / "archives/partial"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.options += ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
         self._apt("update")
 
     def _apt(self, *arguments: str, cwd: Path | None = None) -> str:
@@ -199,30 +204,34 @@ def main() -> int:
 
 def make_images(engine: EngineApi, work: Path, force: bool) -> None:
     """Make each image that the engine doesn't have yet. Raises BaseImageError."""
+    wanted = [image for image in IMAGES if force or not engine.has_image(image.name)]
     for image in IMAGES:
-        name = f"{image.repository}:{image.tag}"
-        if not force and engine.has_image(name):
-            print(f"{name}: already there")
-            continue
-        since = time.monotonic()
-        size_bytes = make_image(engine, image, work)
-        print(f"{name}: made in {time.monotonic() - since:.1f} s, {size_bytes / 2**20:.0f} MiB")
-
-
-def make_image(engine: EngineApi, image: Image, work: Path) -> int:
-    """Fetch, unpack, trim, precompile, import; the size of the image in bytes."""
+        if image not in wanted:
+            print(f"{image.name}: already there")
+    if not wanted:
+        return
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise BaseImageError(
-                f"{tool} isn't here, so {image.repository} can't be made from packages. On a machine that isn't "
-                f"Debian or Ubuntu, tag any image with python3 and wget as {image.repository}:{image.tag}."
+                f"{tool} isn't here, so {wanted[-1].name} can't be made from packages. On a machine that isn't "
+                "Debian or Ubuntu, tag any image with python3 and wget under that name."
             )
     work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=work) as scratch_name:
-        scratch = Path(scratch_name).resolve()
+    with tempfile.TemporaryDirectory(dir=work) as scratch:
+        packages = Packages(Path(scratch).resolve())
+        for image in wanted:
+            since = time.monotonic()
+            size_bytes = make_image(engine, image, packages)
+            print(f"{image.name}: made in {time.monotonic() - since:.1f} s, {size_bytes / 2**20:.0f} MiB")
+
+
+def make_image(engine: EngineApi, image: Image, packages: Packages) -> int:
+    """Fetch, unpack, trim, precompile, import; the size of the image in bytes."""
+    with tempfile.TemporaryDirectory(dir=packages.work) as scratch_name:
+        scratch = Path(scratch_name)
         root = scratch / "root"
         prepare_root(root)
-        for package in Packages(scratch).fetch(image.packages, scratch):
+        for package in packages.fetch(image.packages, scratch):
             unpack(package, root)
         trim(root)
         link_busybox(root)
