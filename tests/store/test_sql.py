@@ -256,3 +256,8 @@ async def test_a_closed_store_says_so(store: SqlStore) -> None:
     await store.close()
     with pytest.raises(StoreError, match="has been closed"):
         await store.read()
+
+
+def test_an_asyncio_driver_is_refused_with_the_url_to_write(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"Write sqlite:// in place of sqlite\+aiosqlite://"):
+        SqlStore(f"sqlite+aiosqlite:///{path}")

@@ -138,7 +138,9 @@ def _changed(record: Record, changes: Iterable[Change], version: int) -> Record:
             fleet = change.value if change.value is not None else EMPTY_FLEET
         elif change.kind in _FIELD_OF_KIND:
             name = _FIELD_OF_KIND[change.kind]
-            items = sets.setdefault(name, dict(getattr(record, name)))
+            if name not in sets:  # one copy a set, however many changes
+                sets[name] = dict(getattr(record, name))
+            items = sets[name]
             if change.value is None:
                 items.pop(change.id, None)
             else:

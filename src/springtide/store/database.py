@@ -34,6 +34,11 @@ class Database:
         parsed = make_url(url)
         is_sqlite = parsed.get_backend_name() == "sqlite"
         self.place = str(parsed.database) if is_sqlite else parsed.render_as_string(hide_password=True)
+        if parsed.get_dialect().is_async:
+            raise StoreError(
+                f"The record {self.place} runs in threads of its own, not on the asyncio driver {parsed.drivername}.",
+                remedy=f"Write {parsed.get_backend_name()}:// in place of {parsed.drivername}://.",
+            )
         self._engine = _sqlite_engine(parsed, busy_seconds) if is_sqlite else create_engine(parsed)
         self._write_engine = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
