@@ -21,7 +21,8 @@ def batch(number: int) -> list[Change]:
 async def main(path: str) -> None:
     store = SqlStore(f"sqlite:///{path}")
     await store.commit(batch(0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
     refusal = ""
     while not refusal:
         try:
@@ -29,7 +30,7 @@ async def main(path: str) -> None:
         except StoreError as error:
             refusal = str(error)
     when_full = await store.read()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
     version = await store.commit(batch(when_full.version))
     await store.close()
     print(json.dumps([refusal, when_full.version, len(when_full.ordinals), version]))
