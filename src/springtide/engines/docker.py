@@ -15,7 +15,7 @@ from aiodocker.exceptions import DockerError
 from aiohttp import ClientError
 
 from springtide.engines.base import Capability, ExecResult, InstanceSpec, ProbeOutcome
-from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, decoded, label_filter
+from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded, label_filter
 from springtide.engines.docker_exec import run_in
 from springtide.engines.docker_images import DockerImages
 from springtide.engines.docker_instances import (
@@ -180,7 +180,7 @@ class DockerEngine:
     async def _stop(container: DockerContainer, grace_seconds: float) -> None:
         if state_of(container["State"]) is ContainerState.PAUSED:
             await container.unpause()
-        await container.stop(t=math.ceil(grace_seconds))
+        await container.stop(t=math.ceil(grace_seconds), timeout=call_timeout(grace_seconds))
 
     async def pause(self, id: InstanceId) -> None:
         await self._turn(id, ContainerState.PAUSED)

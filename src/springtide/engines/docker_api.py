@@ -16,8 +16,9 @@ from aiodocker.exceptions import DockerError
 from springtide.model.errors import EngineError
 
 OLDEST_API = (1, 41)
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
-ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=5)
+CALL_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
+ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 UNREACHABLE = 900
 """The status that aiodocker gives to a request that never reached the engine."""
 
@@ -78,7 +79,7 @@ class DockerApi:
                 ) from error
         except TimeoutError as error:
             raise EngineError(
-                f"The Docker Engine at {self.host} took more than {CALL_TIMEOUT.total:.0f} s to {doing}.",
+                f"The Docker Engine at {self.host} took more than {CALL_SECONDS:.0f} s to {doing}.",
                 remedy="See whether it is overloaded or hangs: docker info.",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -97,11 +98,11 @@ class DockerApi:
 
     def _connect(self) -> Docker:
         if not self.host.startswith("unix://"):
-            return Docker(url=self.host, timeout=CALL_TIMEOUT)
+            return Docker(url=self.host, timeout=call_timeout())
         # A bounded pool would let stops that wait for their grace hold back starts: hence no limit.
         connector = aiohttp.UnixConnector(self.host.removeprefix("unix://"), limit=0)
-        session = aiohttp.ClientSession(connector=connector, timeout=CALL_TIMEOUT)
-        return OwningDocker(url="http://localhost", session=session, connector=connector, timeout=CALL_TIMEOUT)
+        session = aiohttp.ClientSession(connector=connector, timeout=call_timeout())
+        return OwningDocker(url="http://localhost", session=session, connector=connector, timeout=call_timeout())
 
     def _unreachable(self, error: Exception) -> EngineError:
         denied = "Permission denied" in str(error)
@@ -119,6 +120,11 @@ class OwningDocker(Docker):
     async def close(self) -> None:
         await super().close()
         await self.session.close()
+
+
+def call_timeout(expected_seconds: float = 0.0) -> aiohttp.ClientTimeout:
+    """How long a call may take that is expected to take so long; a hanging engine becomes an error."""
+    return aiohttp.ClientTimeout(total=expected_seconds + CALL_SECONDS, sock_connect=CONNECT_SECONDS)
 
 
 def label_filter(labels: Mapping[str, str], **others: list[str]) -> dict[str, list[str]]:

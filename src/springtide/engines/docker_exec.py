@@ -19,9 +19,9 @@ async def run_in(container: DockerContainer, command: Sequence[str], timeout_sec
     The engine can't end a command that it has started: one that timed out runs on until it ends by itself.
     """
     output: list[bytes] = []
-    execution = await container.exec(list(command))
     try:
         async with asyncio.timeout(timeout_seconds):
+            execution = await container.exec(list(command))
             await _collect(execution, output)
             exit_code = int((await execution.inspect())["ExitCode"])
     except TimeoutError:
