@@ -91,7 +91,7 @@ async def serve(settings: Settings) -> None:
     Raises EngineError, StoreError, PortTakenError, FleetFileError or RefusedError where it can't start.
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = SqlStore(f"sqlite+aiosqlite:///{settings.home / 'springtide.db'}")
+    store = SqlStore(f"sqlite:///{settings.home / 'springtide.db'}")
     engine = DockerEngine(installation_id(settings.home), docker_host=settings.docker_host)
     router = HaproxyRouter(settings.home / "haproxy", port=settings.ingress_port)
     try:
