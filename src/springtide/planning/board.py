@@ -56,10 +56,13 @@ class Board:
     owner_use: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
     promised_own: dict[PoolName, Resources] = field(default_factory=dict)
+    rungs_known: dict[PoolName, dict[InstanceId, Rung]] = field(default_factory=dict)
+    """What ``rungs_of`` has worked out, by pool, until something is put there or taken away."""
 
     def add_node(self, node: Node, *, is_ready: bool = True, accepts: bool = True) -> None:
         """Put an empty node on the board. ``accepts`` false: what runs there must leave."""
         self.rooms[node.id] = NodeRoom(node, node.allocatable, is_ready=is_ready, accepts=accepts)
+        self.rungs_known.pop(node.pool, None)
         self.healthy[node.pool] = self.healthy.get(node.pool, NOTHING) + node.allocatable
 
     def remove_node(self, id: NodeId) -> None:
@@ -68,6 +71,7 @@ class Board:
         if room is None:
             return
         pool = room.node.pool
+        self.rungs_known.pop(pool, None)
         self.healthy[pool] = self.healthy[pool] - room.node.allocatable
         for placement in [each for each in self.placements.values() if each.node == id]:
             use = self._use_of(placement)
@@ -77,6 +81,7 @@ class Board:
 
     def add(self, placement: Placement, team: TeamName | None, *, is_leaving: bool = False) -> None:
         """Put a placement on its node. It counts in full until it is seen gone, also while it leaves."""
+        self.rungs_known.pop(placement.pool, None)
         self.placements[placement.instance] = placement
         self.teams[placement.instance] = team
         room = self.rooms[placement.node]
@@ -182,6 +187,12 @@ def rungs_of(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
     The longest-standing owner instances are own, later ones shared; of guests the longest-standing
     are shared, later ones borrowed. What leaves is counted like the rest.
     """
+    if pool_name not in board.rungs_known:
+        board.rungs_known[pool_name] = _work_out_rungs(board, pool_name)
+    return board.rungs_known[pool_name]
+
+
+def _work_out_rungs(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
     pool, healthy = board.fleet.pool(pool_name), board.healthy.get(pool_name, NOTHING)
     present = sorted(
         (placement for placement in board.placements.values() if placement.pool == pool_name),

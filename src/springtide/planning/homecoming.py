@@ -58,9 +58,12 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     if draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or service.id in draft.blocked:
         return None
     ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance)]
+    rooms: dict[Rung, tuple[Rung, NodeRoom] | None] = {}
     for placement in by_avoidable_cost(draft, ready):
         source = draft.rung(placement)
-        found = _cheaper_room(draft, service, source)
+        if source not in rooms:
+            rooms[source] = _cheaper_room(draft, service, source)
+        found = rooms[source]
         if found is None:
             continue
         target, room = found
