@@ -27,7 +27,7 @@ def _read(section: Entry, services: Mapping[str, Entry]) -> dict[str, tuple[bool
     for name, entry in conditions.items():
         if name not in services:
             others = [other for other in services if other != section.key.split(".")[1]]
-            raise entry.error(f"There is no service {name!r}.", did_you_mean(name, others))
+            raise entry.error(f"There is no service {name!r}.", did_you_mean(name, others) or "Take it out.")
         needed[name] = (section.is_mapping and _must_be_healthy(entry), entry)
     return needed
 
