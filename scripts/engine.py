@@ -187,8 +187,8 @@ def why_an_ordinary_user_has_no_engine(address: str) -> str:
     path = Path(address.removeprefix("unix://"))
     if path.is_socket() and not os.access(path, os.W_OK):
         return (
-            f"A Docker Engine listens at {path}, but you may not use it. As root: usermod -aG docker {getpass.getuser()}; "
-            "then log in again."
+            f"A Docker Engine listens at {path}, but you may not use it. "
+            f"As root: usermod -aG docker {getpass.getuser()}; then log in again."
         )
     install = "apt-get install docker.io" if find_dockerd() is None else "service docker start"
     return (
