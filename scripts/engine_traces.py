@@ -17,6 +17,7 @@ from pathlib import Path
 BRIDGES = Path("/sys/class/net")
 FORWARDING = (Path("/proc/sys/net/ipv4/ip_forward"),)
 FOLDERS = (Path("/etc/docker"), Path("/run/docker"), Path("/run/containerd"), Path("/var/lib/docker"))
+CGROUPS = Path("/sys/fs/cgroup")
 FIREWALLS = ("iptables", "ip6tables")
 SIOCBRDELBR = 0x89A1
 SIOCSIFFLAGS = 0x8914
@@ -29,6 +30,7 @@ def note_before(note: Path) -> None:
     seen = {
         "bridges": sorted(path.name for path in BRIDGES.iterdir()),
         "folders": [str(path) for path in FOLDERS if path.exists()],
+        "cgroups": [str(path) for path in _cgroups()],
         "key": Path("/etc/docker/key.json").exists(),
         "forwarding": {str(path): path.read_text() for path in FORWARDING},
         "rules": {name: _rules(name) for name in FIREWALLS},
@@ -52,6 +54,9 @@ def remove_traces(note: Path) -> None:
     for folder in FOLDERS:
         if str(folder) not in seen["folders"]:
             _remove_empty(folder)
+    for cgroup in _cgroups():
+        if str(cgroup) not in seen["cgroups"]:
+            cgroup.rmdir()
 
 
 def delete_bridge(name: str) -> None:
@@ -101,10 +106,18 @@ def _change(firewall: str, table: str, *words: str) -> None:
         print(f"{firewall} {' '.join(words)} in table {table} failed: {done.stderr.strip()}")
 
 
+def _cgroups() -> list[Path]:
+    """The engine's cgroups: one a controller in version 1, one in version 2."""
+    return sorted([*CGROUPS.glob("docker"), *CGROUPS.glob("*/docker")])
+
+
 def _remove_empty(folder: Path) -> None:
-    """Remove a folder and those below it as far as they are empty."""
+    """Remove a folder and those below it as far as they hold nothing but sockets that nobody listens on."""
     if not folder.is_dir():
         return
+    for path in folder.rglob("*"):
+        if path.is_socket():
+            path.unlink()
     for path in sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True):
         if not any(path.iterdir()):
             path.rmdir()
