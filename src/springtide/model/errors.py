@@ -7,6 +7,7 @@
     │   ├── FleetFileError          the fleet file
     │   └── ComposeFileError        a Compose file
     ├── RefusedError                a valid wish that can't be granted (unknown team, taken port, …)
+    │   ├── UnknownNameError        nothing has this name
     │   └── LacksCapabilityError    the chosen adapter can't do what is asked
     ├── StoreError                  the record can't be read or written
     │   ├── StaleReadError          something that the commit rests on has changed since it was read
@@ -67,6 +68,10 @@ class ComposeFileError(InputError):
 
 class RefusedError(SpringtideError):
     code = "refused"
+
+
+class UnknownNameError(RefusedError):
+    code = "unknown"
 
 
 class LacksCapabilityError(RefusedError):

@@ -1,0 +1,76 @@
+"""What only the engine can tell or do: logs, and images built or pinned."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from springtide.api.errors import unknown
+from springtide.api.platform import Platform
+from springtide.api.requests import BuildRequest, ResolveRequest
+from springtide.api.streams import STREAM, event_stream
+from springtide.api.wire import ImageWire
+from springtide.model.errors import InputError
+from springtide.model.identifiers import InstanceId
+
+MOST_LINES = 100_000
+Tail = Annotated[int, Query(ge=0, le=MOST_LINES, description="So many of the last lines.")]
+
+
+def engine_routes(platform: Platform) -> APIRouter:
+    routes = APIRouter(tags=["engine"])
+
+    @routes.post("/images/build")
+    async def build(wish: BuildRequest) -> ImageWire:
+        """Build an image from a directory of the control plane's machine; the image's immutable id."""
+        context = _context(wish.context)
+        image = await platform.engine.build(context, wish.dockerfile, wish.arguments)
+        notices = [f"The image is known by its id, not as {wish.tag}: tags are not written yet."] if wish.tag else []
+        return ImageWire(image=image, notices=notices)
+
+    @routes.post("/images/resolve")
+    async def resolve(wish: ResolveRequest) -> ImageWire:
+        """The immutable reference of an image; pulled where the engine doesn't have it."""
+        return ImageWire(image=await platform.engine.resolve_image(wish.reference))
+
+    @routes.get("/instances/{id}/logs", response_class=PlainTextResponse)
+    async def logs(id: str, tail: Tail = 100) -> PlainTextResponse:
+        """The last lines of what the instance wrote, standard output and error as one."""
+        return PlainTextResponse(await platform.engine.logs(_known(platform, id), tail=tail))
+
+    @routes.get("/instances/{id}/logs/stream", response_class=EventSourceResponse, responses=STREAM)
+    async def follow_logs(id: str, tail: Tail = 100) -> EventSourceResponse:
+        """The last lines, then each new one (``event: line``); ``event: end`` when the instance has ended."""
+        return event_stream(_lines(platform.engine.follow_logs(_known(platform, id), tail=tail)))
+
+    return routes
+
+
+def _context(text: str) -> Path:
+    path = Path(text)
+    if "\0" in text or not path.is_absolute() or not path.is_dir():
+        raise InputError(
+            f"{text!r} is no directory of this machine.",
+            file="images/build",
+            key="context",
+            remedy="Give an absolute path to the directory that has the Dockerfile.",
+        )
+    return path
+
+
+def _known(platform: Platform, id: str) -> InstanceId:
+    known = platform.record.placements.keys() | platform.index.instances.keys()
+    if id not in known:
+        raise unknown("instance", id, known)
+    return InstanceId(id)
+
+
+async def _lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
+    async for line in lines:
+        yield ServerSentEvent(event="line", data=line.rstrip("\n"))
+    yield ServerSentEvent(event="end", data="")

@@ -1,0 +1,168 @@
+"""Pools with their nodes and what runs on them, and the whole fleet at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from springtide.api.standing import Standing
+from springtide.api.views_services import readiness_of, service_wires
+from springtide.api.wire import Amounts, LedgerEntryWire, NodeWire, PoolWire, RentalWire, StatusWire, TeamWire, TileWire
+from springtide.model.fleet import Fleet, Pool
+from springtide.model.identifiers import NodeId
+from springtide.model.leases import LedgerEntry
+from springtide.model.observations import MachineState
+from springtide.model.placements import Placement, PlacementState, Rental, RentalState
+from springtide.model.record import Record
+from springtide.model.resources import Resources, total
+from springtide.planning.board import NodeRoom
+from springtide.planning.draft import machine_states
+from springtide.planning.money import next_charge
+
+
+def status_wire(standing: Standing) -> StatusWire:
+    fleet = standing.record.fleet
+    return StatusWire(
+        at=standing.now,
+        version=standing.record.version,
+        currency=fleet.currency,
+        spend_micros=rent_micros(standing.record),
+        rented_nodes=sum(1 for rental in standing.record.rentals.values() if rental.state is RentalState.RENTING),
+        ingress_port=standing.ingress_port,
+        teams=team_wires(fleet),
+        services=service_wires(standing),
+        pools=pool_wires(standing),
+    )
+
+
+def team_wires(fleet: Fleet) -> list[TeamWire]:
+    return [TeamWire(name=each.name, department=each.department, weight=each.weight) for each in fleet.teams]
+
+
+def rent_micros(record: Record) -> int:
+    """All rent committed so far: past machines from the ledger, present ones by their periods."""
+    past = sum(entry.amount_micros for entry in record.ledger.values() if entry.kind == "rent")
+    return past + sum(committed_micros(rental) for rental in record.rentals.values())
+
+
+def committed_micros(rental: Rental) -> int:
+    return rental.periods_committed * rental.price_micros_per_period
+
+
+def pool_wires(standing: Standing) -> list[PoolWire]:
+    """The fleet's pools in the fleet file's order."""
+    nodes = _node_wires(standing)
+    return [_pool_wire(standing, pool, nodes) for pool in standing.record.fleet.pools]
+
+
+def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire]) -> PoolWire:
+    rooms = [room for id, room in standing.board.rooms.items() if room.node.pool == pool.name]
+    return PoolWire(
+        name=pool.name,
+        site=pool.site,
+        team=pool.team,
+        cloud=pool.cloud,
+        is_elastic=pool.is_elastic,
+        contribution_percent=pool.contribution_percent,
+        lending_limit=amounts(pool.lending_limit) if pool.lending_limit is not None else None,
+        max_nodes=pool.max_nodes,
+        price_micros_per_cpu_hour=pool.price_micros_per_cpu_hour,
+        allocatable=amounts(total(room.node.allocatable for room in rooms)),
+        used=amounts(total(_used(room) for room in rooms)),
+        nodes=[nodes[room.node.id] for room in rooms],
+    )
+
+
+def fleet_json(value: Any) -> Any:
+    """The fleet, or a part of it, as plain JSON: resources become amounts by kind."""
+    if isinstance(value, Resources):
+        return amounts(value)
+    if isinstance(value, tuple):
+        return [fleet_json(each) for each in value]
+    if is_dataclass(value):
+        return {each.name: fleet_json(getattr(value, each.name)) for each in fields(value)}
+    return value
+
+
+def amounts(resources: Resources) -> Amounts:
+    return dict(resources.amounts)
+
+
+def _used(room: NodeRoom) -> Resources:
+    return room.node.allocatable - room.free
+
+
+def _node_wires(standing: Standing) -> dict[NodeId, NodeWire]:
+    rentals = {rental.node: rental for rental in standing.record.rentals.values()}
+    machines = machine_states(standing.index)
+    placements: dict[NodeId, list[Placement]] = {}
+    for placement in standing.board.placements.values():
+        placements.setdefault(placement.node, []).append(placement)
+    wires = {}
+    for id, room in standing.board.rooms.items():
+        rental = rentals.get(id)
+        here = sorted(placements.get(id, ()), key=lambda each: (each.service, each.ordinal))
+        wires[id] = NodeWire(
+            id=id,
+            pool=room.node.pool,
+            state=_node_state(room, rental, machines.get(rental.token) if rental else None),
+            allocatable=amounts(room.node.allocatable),
+            used=amounts(_used(room)),
+            instances=[_tile_wire(standing, placement) for placement in here],
+            rental=_rental_wire(rental) if rental else None,
+        )
+    return wires
+
+
+def _node_state(room: NodeRoom, rental: Rental | None, machine: MachineState | None) -> str:
+    if rental is None:
+        return "ready" if room.accepts else "removed"
+    if rental.state is RentalState.RETURNING or machine is MachineState.RETURNING:
+        return "returning"
+    return "ready" if machine is MachineState.READY else "booting"
+
+
+def _tile_wire(standing: Standing, placement: Placement) -> TileWire:
+    service = standing.record.services.get(placement.service)
+    return TileWire(
+        id=placement.instance,
+        service=placement.service,
+        team=service.team if service else None,
+        rung=standing.rungs[placement.instance].value,
+        state=placement.state.value,
+        readiness=readiness_of(standing, placement.instance).value,
+        leaving=placement.eviction is not None or placement.state is not PlacementState.RUNNING,
+    )
+
+
+def _rental_wire(rental: Rental) -> RentalWire:
+    return RentalWire(
+        cloud=rental.cloud,
+        shape=rental.shape,
+        state=rental.state.value,
+        team=rental.team,
+        requested_at=rental.requested_at,
+        since=rental.since,
+        boot_seconds=rental.boot_seconds,
+        price_micros_per_hour=rental.price_micros_per_hour,
+        price_micros_per_period=rental.price_micros_per_period,
+        billing_period_seconds=rental.billing_period_seconds,
+        committed_micros=committed_micros(rental),
+        next_charge=next_charge(rental),
+    )
+
+
+def ledger_entry_wire(entry: LedgerEntry) -> LedgerEntryWire:
+    return LedgerEntryWire(
+        id=entry.id,
+        kind=entry.kind,
+        debtor=entry.debtor,
+        creditor=entry.creditor,
+        pool=entry.pool,
+        since=entry.since,
+        until=entry.until,
+        instance_seconds=entry.instance_seconds,
+        amount_micros=entry.amount_micros,
+        subject=entry.subject,
+    )

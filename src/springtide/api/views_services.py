@@ -1,0 +1,182 @@
+"""Services and instances as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from springtide.api.standing import Standing
+from springtide.api.wire import EvictionWire, FailureWire, InstanceWire, SampleWire, ServiceSampleWire, ServiceWire
+from springtide.model.history import Sample, ServiceSample
+from springtide.model.identifiers import InstanceId
+from springtide.model.leases import Rung
+from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
+from springtide.model.placements import Eviction, Placement
+from springtide.model.workloads import Route, Service
+
+_RULES = {
+    "reclaim": "its owner reclaims the capacity",
+    "home": "it moves to a cheaper place",
+    "revision": "a newer revision replaces it",
+    "unhealthy": "its probes fail",
+    "node-leaves": "its node leaves",
+    "unpaid": "its node's next billing period can't be paid",
+}
+
+
+def service_wires(standing: Standing) -> list[ServiceWire]:
+    return [service_wire(standing, standing.record.services[id]) for id in sorted(standing.record.services)]
+
+
+def service_wire(standing: Standing, service: Service) -> ServiceWire:
+    placements = placements_of(standing, service)
+    explanation, sample = standing.explanations.get(service.id), standing.sampled(service.id)
+    urls = urls_of(service.routes, standing.ingress_port)
+    return ServiceWire(
+        id=service.id,
+        app=service.app,
+        name=service.name,
+        team=service.team,
+        band=service.band,
+        revision=service.revision,
+        resources=dict(service.resources.amounts),
+        minimum=service.scale.minimum,
+        maximum=service.scale.maximum,
+        requests_per_second=service.scale.requests_per_second,
+        ladder=[rung.value for rung in service.ladder],
+        wanted=explanation.wanted if explanation else service.scale.minimum,
+        ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
+        missing=explanation.missing if explanation else 0,
+        waiting=explanation.waiting if explanation else 0,
+        instances=len(placements),
+        rungs=rung_counts(standing, placements),
+        urls=urls,
+        url=urls[0] if urls else None,
+        rate=sample.rate if sample else None,
+        capacity=sample.capacity if sample else None,
+        **_load_fields(standing.load(service.id)),
+    )
+
+
+def placements_of(standing: Standing, service: Service) -> list[Placement]:
+    """The service's placements that hold capacity, by ordinal, those on their way out included."""
+    mine = (placement for placement in standing.board.placements.values() if placement.service == service.id)
+    return sorted(mine, key=lambda placement: placement.ordinal)
+
+
+def rung_counts(standing: Standing, placements: Sequence[Placement]) -> dict[str, int]:
+    counts = {rung.value: 0 for rung in Rung}
+    for placement in placements:
+        counts[standing.rungs[placement.instance].value] += 1
+    return counts
+
+
+def urls_of(routes: Sequence[Route], ingress_port: int) -> list[str]:
+    """Where each route answers: a port of its own on this machine, a host name on the ingress port."""
+    hosts = [f"http://{route.host}:{ingress_port}" for route in routes if route.host is not None]
+    ports = [f"http://localhost:{route.listen_port}" for route in routes if route.listen_port is not None]
+    return hosts + ports
+
+
+def readiness_of(standing: Standing, id: InstanceId) -> Readiness:
+    """What probing says of an instance whose container runs; starting where it doesn't or was never probed."""
+    seen, probed = standing.index.instances.get(id), standing.index.readiness.get(id)
+    if seen is None or probed is None or seen.state is not ContainerState.RUNNING:
+        return Readiness.STARTING
+    return probed.readiness
+
+
+def instance_wires(standing: Standing) -> list[InstanceWire]:
+    """Every placement, by service and ordinal."""
+    placements = sorted(standing.record.placements.values(), key=lambda each: (each.service, each.ordinal))
+    return [instance_wire(standing, placement) for placement in placements]
+
+
+def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
+    record, id = standing.record, placement.instance
+    service, revision = record.services.get(placement.service), record.revisions.get(placement.revision)
+    seen, probed = standing.index.instances.get(id), standing.index.readiness.get(id)
+    rung = standing.rungs.get(id)
+    return InstanceWire(
+        id=id,
+        service=placement.service,
+        app=placement.service.partition("/")[0],
+        team=service.team if service else None,
+        node=placement.node,
+        pool=placement.pool,
+        rung=rung.value if rung else None,
+        state=placement.state.value,
+        container=seen.state.value if seen else None,
+        readiness=readiness_of(standing, id).value,
+        readiness_since=probed.since if probed else None,
+        detail=_detail(seen, probed.detail if probed else ""),
+        revision=placement.revision,
+        image=seen.image if seen else revision.template.image if revision else "",
+        address=seen.address if seen else None,
+        placed_at=placement.placed_at,
+        started_at=seen.started_at if seen else None,
+        age_seconds=max(0.0, (standing.now - placement.placed_at).total_seconds()),
+        eviction=eviction_wire(placement.eviction) if placement.eviction else None,
+        gone_by=placement.gone_by,
+        failures=[
+            FailureWire(at=failure.at, code=failure.code, sentence=failure.sentence)
+            for failure in standing.index.failures.get(id, ())
+        ],
+    )
+
+
+def _detail(seen: EngineInstance | None, probed: str) -> str:
+    """Why it isn't ready, or that it is: the container's end outweighs an older probe."""
+    if seen is None:
+        return "not created yet"
+    if seen.state is ContainerState.EXITED:
+        code = f"exited with code {seen.exit_code}" if seen.exit_code is not None else "exited"
+        return f"{code}: {seen.detail}" if seen.detail else code
+    return probed or seen.detail
+
+
+def eviction_wire(eviction: Eviction) -> EvictionWire:
+    why = _RULES.get(eviction.rule, eviction.rule)
+    whom = f" for {eviction.beneficiary}" if eviction.beneficiary else ""
+    when = f"at latest {eviction.drain_by:%H:%M:%S}" if eviction.drain_by else "as soon as it is replaced"
+    return EvictionWire(
+        rule=eviction.rule,
+        sentence=f"It must leave, since {why}{whom}; it drains {when}.",
+        noticed_at=eviction.noticed_at,
+        drain_by=eviction.drain_by,
+        gone_by=eviction.gone_by,
+        beneficiary=eviction.beneficiary,
+    )
+
+
+def sample_wire(sample: Sample) -> SampleWire:
+    services = {id: _service_sample_wire(each) for id, each in sample.services.items()}
+    return SampleWire(
+        at=sample.at,
+        services={str(id): each for id, each in services.items()},
+        rented_nodes=sample.rented_nodes,
+        spend_micros=sample.spend_micros,
+    )
+
+
+def _service_sample_wire(sample: ServiceSample) -> ServiceSampleWire:
+    return ServiceSampleWire(
+        wanted=sample.wanted,
+        ready=sample.ready,
+        rungs=dict(sample.rungs),
+        rate=sample.rate,
+        capacity=sample.capacity,
+        **_load_fields(sample.load),
+    )
+
+
+def _load_fields(load: ServiceLoad) -> dict[str, Any]:
+    return {
+        "requests": load.requests,
+        "shed": load.shed,
+        "failed": load.failed,
+        "queued": load.queued,
+        "p50_ms": load.p50_ms,
+        "p95_ms": load.p95_ms,
+        "p99_ms": load.p99_ms,
+    }

@@ -1,0 +1,336 @@
+"""What the API sends: plain JSON, amounts by kind, moments in ISO 8601, money in integer micros."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from springtide.model.events import Figure, Reason
+
+Amounts = dict[str, int]
+"""Amounts of resources by kind: ``{"cpu_millis": 200, "memory_bytes": 268435456}``."""
+
+
+class Wire(BaseModel):
+    """Built once and sent; never changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ReasonWire(Wire):
+    """A stable code for programs, a sentence for people, and the figures both rest on."""
+
+    code: str
+    sentence: str
+    figures: dict[str, Figure]
+
+
+def reason_wire(reason: Reason) -> ReasonWire:
+    return ReasonWire(code=reason.code, sentence=reason.sentence, figures=dict(reason.figures))
+
+
+class HealthWire(Wire):
+    """The control plane answers. ``version`` is that of the record."""
+
+    status: str
+    version: int
+    is_planning: bool = Field(description="False until the first plan since the start was made.")
+
+
+class TeamWire(Wire):
+    name: str
+    department: str | None
+    weight: int
+
+
+class LoadWire(Wire):
+    """Requests a second, counters since the router started, and latencies over the last window."""
+
+    rate: float | None = Field(description="Arrivals a second; null before two looks at the router.")
+    capacity: float | None = Field(description="Requests a second that the ready instances carry in comfort.")
+    requests: int
+    shed: int = Field(description="Answered 503 because of overload.")
+    failed: int = Field(description="Other 5xx and broken connections.")
+    queued: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class ServiceWire(LoadWire):
+    id: str
+    app: str
+    name: str
+    team: str
+    band: str
+    revision: str
+    resources: Amounts
+    minimum: int
+    maximum: int
+    requests_per_second: float | None = Field(description="The rate that one instance carries in comfort.")
+    ladder: list[str]
+    wanted: int
+    ready: int
+    missing: int = Field(description="Wanted, and without a place.")
+    waiting: int = Field(description="Wanted, with a place promised that isn't free yet.")
+    instances: int
+    rungs: dict[str, int] = Field(description="Instances by rung: own, shared, borrowed, cloud.")
+    urls: list[str]
+    url: str | None = Field(description="The first of the URLs; null where the service has no route.")
+
+
+class EvictionWire(Wire):
+    """Why an instance must leave, and by when; without moments it waits for its replacement."""
+
+    rule: str
+    sentence: str
+    noticed_at: datetime
+    drain_by: datetime | None
+    gone_by: datetime | None
+    beneficiary: str | None
+
+
+class FailureWire(Wire):
+    """An action on this instance that an adapter refused or failed."""
+
+    at: datetime
+    code: str
+    sentence: str
+
+
+class InstanceWire(Wire):
+    id: str
+    service: str
+    app: str
+    team: str | None
+    node: str
+    pool: str
+    rung: str | None = Field(description="null where the pool is no longer in the fleet.")
+    state: str = Field(description="running, draining or stopping: what the record wants.")
+    container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
+    readiness: str = Field(description="starting, ready or unready.")
+    readiness_since: datetime | None
+    detail: str = Field(description="The last probe's outcome, or why the container ended, in words.")
+    revision: str
+    image: str
+    address: str | None
+    placed_at: datetime
+    started_at: datetime | None
+    age_seconds: float
+    eviction: EvictionWire | None
+    gone_by: datetime | None
+    failures: list[FailureWire]
+
+
+class TileWire(Wire):
+    """An instance as its node shows it."""
+
+    id: str
+    service: str
+    team: str | None
+    rung: str
+    state: str
+    readiness: str
+    leaving: bool = Field(description="Asked to leave, or on its way out.")
+
+
+class RentalWire(Wire):
+    """The terms of a rented node."""
+
+    cloud: str
+    shape: str
+    state: str
+    team: str | None
+    requested_at: datetime
+    since: datetime | None
+    boot_seconds: float
+    price_micros_per_hour: int
+    price_micros_per_period: int
+    billing_period_seconds: int
+    committed_micros: int
+    next_charge: datetime
+
+
+class NodeWire(Wire):
+    id: str
+    pool: str
+    state: str = Field(description="ready, booting, returning, or removed (no longer in the fleet).")
+    allocatable: Amounts
+    used: Amounts
+    instances: list[TileWire]
+    rental: RentalWire | None
+
+
+class PoolWire(Wire):
+    name: str
+    site: str
+    team: str | None
+    cloud: str | None
+    is_elastic: bool
+    contribution_percent: int
+    lending_limit: Amounts | None
+    max_nodes: int
+    price_micros_per_cpu_hour: int
+    allocatable: Amounts
+    used: Amounts
+    nodes: list[NodeWire]
+
+
+class StatusWire(Wire):
+    """The whole fleet at one moment."""
+
+    at: datetime
+    version: int
+    currency: str
+    spend_micros: int
+    rented_nodes: int
+    ingress_port: int
+    teams: list[TeamWire]
+    services: list[ServiceWire]
+    pools: list[PoolWire]
+
+
+class ServiceSampleWire(LoadWire):
+    wanted: int
+    ready: int
+    rungs: dict[str, int]
+
+
+class SampleWire(Wire):
+    """The fleet at one moment of the recent past."""
+
+    at: datetime
+    services: dict[str, ServiceSampleWire]
+    rented_nodes: int
+    spend_micros: int
+
+
+class TideWire(Wire):
+    """What the stream sends about twice a second."""
+
+    status: StatusWire
+    sample: SampleWire | None
+
+
+class EventWire(Wire):
+    """Something that was decided or seen."""
+
+    id: str
+    version: int
+    at: datetime
+    subject: str
+    code: str
+    sentence: str
+    figures: dict[str, Figure]
+
+
+class LeaseWire(Wire):
+    service: str
+    pool: str
+    rung: str
+    count: int
+    since: datetime
+    until: datetime | None
+    reclaimable: bool
+    price_micros_per_hour: int
+
+
+class LedgerEntryWire(Wire):
+    id: str
+    kind: str
+    debtor: str | None
+    creditor: str
+    pool: str
+    since: datetime
+    until: datetime
+    instance_seconds: int
+    amount_micros: int
+    subject: str
+
+
+class LedgerWire(Wire):
+    """Closed entries, and the sums that people ask for."""
+
+    currency: str
+    rent_micros: int = Field(description="All rent committed so far, present machines included.")
+    lend_micros: int
+    entries: list[LedgerEntryWire]
+
+
+class AppWire(Wire):
+    name: str
+    team: str
+    services: list[str]
+    networks: list[str]
+    deployed_at: datetime | None
+    is_leaving: bool = Field(description="Deleted, and still being cleared away.")
+
+
+class HoldingWire(Wire):
+    pool: str
+    rung: str
+    count: int
+
+
+class CrashesWire(Wire):
+    """Failures of a service's instances in a row."""
+
+    count: int
+    last_at: datetime
+    detail: str
+
+
+class WhyWire(Wire):
+    """Why a service has the count it has, and what stands in the way of more."""
+
+    service: str
+    team: str
+    sentence: str
+    instances: int
+    wanted: int
+    ready: int
+    missing: int
+    waiting: int
+    demand: ReasonWire
+    holdings: list[HoldingWire]
+    refusals: list[ReasonWire]
+    not_ready: list[InstanceWire] = Field(description="Instances that start or are unhealthy, with the last probe.")
+    leaving: list[InstanceWire] = Field(description="Instances on their way out, and why.")
+    crashes: CrashesWire | None
+
+
+class ImageWire(Wire):
+    """An immutable image reference."""
+
+    image: str
+    notices: list[str] = []
+
+
+class DeployedWire(Wire):
+    """What a deployment changed."""
+
+    app: str
+    version: int
+    services: list[str]
+    removed: list[str]
+    urls: dict[str, list[str]]
+
+
+class ScaledWire(Wire):
+    service: str
+    minimum: int
+    maximum: int
+
+
+class DeletedWire(Wire):
+    app: str
+    services: list[str]
+
+
+class ErrorWire(Wire):
+    """Any refusal or failure: what, with figures, and what to do about it."""
+
+    code: str
+    sentence: str
+    remedy: str
