@@ -98,6 +98,11 @@ def _evict_from_lost_node(draft: Draft, placement: Placement) -> None:
             placement,
             Eviction("node-leaves", draft.now, drain_by, draft.after(terms.notice_seconds + terms.grace_seconds)),
         )
+        sentence = (
+            f"{placement.instance} must leave {placement.node}, which leaves the fleet: at latest in "
+            f"{terms.notice_seconds:g} s."
+        )
+        draft.say(placement.service, "node-leaves", sentence, instance=placement.instance, node=placement.node)
 
 
 def _failure_of(draft: Draft, placement: Placement) -> Reason | None:
