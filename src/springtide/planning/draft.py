@@ -128,6 +128,8 @@ class Draft:
             self.update(replace(placement, state=PlacementState.RUNNING, eviction=None, drain_since=None, gone_by=None))
             self.board.keep(placement.instance)
             self.wanted[service] -= 1
+            sentence = f"{placement.instance} on {placement.node} stays after all: its service wants it again."
+            self.say(service, "taken-back", sentence, instance=placement.instance, node=placement.node)
 
     def _may_return(self, placement: Placement) -> bool:
         if placement.state is PlacementState.STOPPING or placement.instance not in self.board.leaving:

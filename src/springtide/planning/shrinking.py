@@ -19,6 +19,8 @@ def shrink(draft: Draft) -> None:
     for placement in list(draft.board.placements.values()):
         if placement.service not in draft.index.record.services and placement.state is PlacementState.RUNNING:
             draft.drain(placement)
+            sentence = f"{placement.instance} leaves {placement.node}: {placement.service} is no longer wanted."
+            draft.say(placement.service, "service-removed", sentence, instance=placement.instance)
     for id in sorted(draft.index.record.services):
         _replace_old_revisions(draft, id)
         staying = draft.staying(id)
