@@ -132,6 +132,10 @@ def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Rea
             ("used", used[kind]),
         )
         return Reason(f"{rung}-full", sentence, figures)
+    if draft.board.rung_for(service.id, pool.name) is None:
+        cheaper = Rung.OWN if draft.board.is_owner(service.team, pool) else Rung.SHARED
+        sentence = f"{rung}: one more instance in pool {pool.name} would count as {cheaper}, which isn't on the ladder."
+        return Reason("cheaper-rung-first", sentence, (("pool", pool.name), ("rung", rung.value)))
     rooms = draft.board.rooms_in([pool.name])
     if any(room.fits_now(service.resources) for room in rooms):
         return None

@@ -9,7 +9,7 @@ around places fewer, the second answer counts, and whoever stands in its way is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -57,6 +57,10 @@ def _place_team(draft: Draft, team: TeamName) -> None:
 
 def _may_own(service: Service, team: TeamName) -> bool:
     return service.team == team and (Rung.OWN in service.ladder or Rung.SHARED in service.ladder)
+
+
+_Choice = tuple[NodeRoom, tuple[InstanceId, ...]]
+"""A node, and the guests that must leave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +126,46 @@ class _Trial:
         return Rung.OWN if own else Rung.SHARED
 
 
-def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
-    """Where it fits now, else where it will fit once what leaves has left, else where fewest guests must go."""
-    trial = _Trial.start(draft, pools)
-    for service in order:
-        if service.id in trial.full:
-            continue
-        rooms, amount = trial.open_to(service), service.resources
-        room = best_fit(rooms, amount, fits_now) or best_fit(rooms, amount, fits_later)
-        if room is not None:
-            trial.take(service, room)
-        elif (eviction := _cheapest_eviction(trial, rooms, amount)) is not None:
-            trial.take(service, *eviction)
-        else:
-            trial.full.add(service.id)
+def _fill(trial: _Trial, order: Sequence[Service], choose: Callable[[Service], _Choice | None]) -> _Trial:
+    """Each wanted instance in turn, where ``choose`` finds room.
+
+    Who may have the contributed part but not the own part waits until others have filled the own
+    part, so such services get another turn after those.
+    """
+    while order:
+        refused = [service for service in order if not _is_taken(trial, service, choose)]
+        trial.full.clear()
+        order = [each for each in refused if Rung.OWN not in each.ladder] if len(refused) < len(order) else []
     return trial
 
 
-def _cheapest_eviction(
-    trial: _Trial, rooms: Sequence[NodeRoom], amount: Resources
-) -> tuple[NodeRoom, tuple[InstanceId, ...]] | None:
+def _is_taken(trial: _Trial, service: Service, choose: Callable[[Service], _Choice | None]) -> bool:
+    choice = choose(service) if service.id not in trial.full else None
+    if choice is None:
+        trial.full.add(service.id)
+        return False
+    trial.take(service, *choice)
+    return True
+
+
+def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
+    """Where it fits now, else where it will fit once what leaves has left, else where fewest guests must go."""
+    trial = _Trial.start(draft, pools)
+
+    def choose(service: Service) -> _Choice | None:
+        rooms, amount = trial.open_to(service), service.resources
+        room = best_fit(rooms, amount, fits_now) or best_fit(rooms, amount, fits_later)
+        return (room, ()) if room is not None else _cheapest_eviction(trial, rooms, amount)
+
+    return _fill(trial, order, choose)
+
+
+def _cheapest_eviction(trial: _Trial, rooms: Sequence[NodeRoom], amount: Resources) -> _Choice | None:
     """The node where the fewest guests without notice must leave, then the fewest guests, then by id."""
     found = [(room, victims) for room in rooms if (victims := trial.victims_on(room, amount)) is not None]
     placements = trial.draft.board.placements
 
-    def cost(each: tuple[NodeRoom, tuple[InstanceId, ...]]) -> tuple[int, int, NodeId]:
+    def cost(each: _Choice) -> tuple[int, int, NodeId]:
         room, victims = each
         return sum(1 for id in victims if not is_noticed(placements[id])), len(victims), room.node.id
 
@@ -158,14 +177,12 @@ def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Ser
     trial = _Trial.start(draft, pools)
     for room in trial.rooms.values():
         room.leaving = room.leaving + total(guest.resources for guest in trial.guests(room.node.id))
-    for service in order:
-        open_rooms = [] if service.id in trial.full else trial.open_to(service)
-        chosen = best_fit(open_rooms, service.resources, fits_later)
-        if chosen is None:
-            trial.full.add(service.id)
-        else:
-            trial.take(service, chosen)
-    return trial
+
+    def choose(service: Service) -> _Choice | None:
+        room = best_fit(trial.open_to(service), service.resources, fits_later)
+        return (room, ()) if room is not None else None
+
+    return _fill(trial, order, choose)
 
 
 def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Step]) -> _Trial:

@@ -22,17 +22,22 @@ def place_guests(draft: Draft) -> None:
             draft.take_back(id, pools)
     capacity, use = shareable_capacity(draft.board), use_beyond_own(draft.board)
     open_services = [id for id in sorted(draft.index.record.services) if _may_be_guest(draft, id)]
+    refused: list[ServiceId] = []
     while open_services:
         id = min(open_services, key=lambda each: _order(draft, each, use, capacity))
         service = draft.service(id)
         room = find_guest_room(draft, service)
         if room is None:
             open_services.remove(id)
+            refused.append(id)
             continue
         draft.place(service, room.node.id)
         use[service.team] = use.get(service.team, NOTHING) + service.resources
         if draft.wanted[id] <= 0:
             open_services.remove(id)
+        # Who may only borrow waits until others have filled what is shared, and gets another turn then.
+        open_services += [each for each in refused if Rung.SHARED not in draft.service(each).ladder]
+        refused = [each for each in refused if Rung.SHARED in draft.service(each).ladder]
 
 
 def find_guest_room(draft: Draft, service: Service) -> NodeRoom | None:
