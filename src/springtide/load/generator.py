@@ -76,6 +76,10 @@ class LoadRun:
             connections_opened=self._connections_opened,
         )
 
+    def tallies_of_phase(self, phase: int) -> list[Tally]:
+        """The raw outcomes of one phase, to be summarised together with another load's."""
+        return [tally for (its_phase, _), tally in self._tallies.items() if its_phase == phase]
+
     def progress(self) -> LoadProgress:
         """Where the load stands now."""
         elapsed = asyncio.get_running_loop().time() - self._begun_at
@@ -159,7 +163,7 @@ class LoadRun:
         outcomes = []
         begun_at = 0.0
         for index, phase in enumerate(self._plan.phases):
-            tallies = [tally for (its_phase, _), tally in self._tallies.items() if its_phase == index]
+            tallies = self.tallies_of_phase(index)
             outcomes.append(PhaseOutcome(phase.name, begun_at, phase.seconds, summarise(tallies)))
             begun_at += phase.seconds
         return tuple(outcomes)
