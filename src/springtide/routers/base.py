@@ -7,7 +7,6 @@ from typing import Protocol
 from springtide.model.observations import RouterView
 from springtide.model.routing import Endpoint, RoutedService, RouteTable
 
-
 __all__ = ["Endpoint", "RouteTable", "RoutedService", "Router"]
 
 
