@@ -131,8 +131,14 @@ def _refusal_of_offer(draft: Draft, service: Service, pool: Pool, offer: Offer) 
     if recent is not None:
         return recent
     drain_seconds = draft.board.fleet.reclaim.grace_seconds
-    amount = commitment_of(offer, drain_seconds)
-    return refusal_of(draft.board.fleet, draft.rentals.values(), draft.index.record.ledger.values(), amount, draft.now)
+    return _refusal_of_amount(draft, commitment_of(offer, drain_seconds))
+
+
+def _refusal_of_amount(draft: Draft, amount_micros: int) -> Reason | None:
+    """Why a budget doesn't allow this. Machines that this plan has lost count: they enter the ledger only with it."""
+    record = draft.index.record
+    rentals = {**record.rentals, **draft.rentals}.values()
+    return refusal_of(record.fleet, rentals, record.ledger.values(), amount_micros, draft.now)
 
 
 def _recent_refusal(draft: Draft, pool: Pool) -> Reason | None:
@@ -203,8 +209,7 @@ def _renew_or_return(draft: Draft, rental: Rental) -> None:
             elif draft.now >= next_charge(rental):
                 _renew(draft, rental)
         return
-    past = draft.index.record.ledger.values()
-    refusal = refusal_of(fleet, draft.rentals.values(), past, rental.price_micros_per_period, draft.now)
+    refusal = _refusal_of_amount(draft, rental.price_micros_per_period)
     if refusal is None or draft.now >= next_charge(rental):
         _renew(draft, rental)
     else:
