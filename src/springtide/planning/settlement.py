@@ -10,6 +10,7 @@ from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import ContainerState, EngineInstance, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
 from springtide.model.workloads import Service
+from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
 from springtide.planning.index import CrashHistory
 
@@ -38,6 +39,9 @@ def settle(draft: Draft) -> None:
             detail = draft.index.readiness[placement.instance].detail
             sentence = f"{placement.instance} no longer passes its health check ({detail}) and is replaced."
             draft.say(placement.service, "unhealthy", sentence, instance=placement.instance)
+    for room in list(draft.board.rooms.values()):
+        if room.accepts:
+            _relieve(draft, room)
     _count_crashes(draft, crashed)
     for id in sorted(draft.index.record.services):
         _block(draft, draft.service(id))
@@ -103,6 +107,34 @@ def _evict_from_lost_node(draft: Draft, placement: Placement) -> None:
             f"{terms.notice_seconds:g} s."
         )
         draft.say(placement.service, "node-leaves", sentence, instance=placement.instance, node=placement.node)
+
+
+def _relieve(draft: Draft, room: NodeRoom) -> None:
+    """Ask some to leave a node that was made smaller than what it holds: who leaves anyway, then guests, then youngest.
+
+    Each resource is judged apart: who holds nothing of what is short may stay.
+    """
+    pool = draft.board.fleet.pool(room.node.pool)
+    present = [each for each in draft.board.on_node(room.node.id) if each.instance not in draft.board.leaving]
+    present.sort(
+        key=lambda each: (
+            is_staying(each),
+            draft.board.is_owner(draft.board.teams[each.instance], pool),
+            -each.placed_at.timestamp(),
+            each.instance,
+        )
+    )
+    terms = draft.index.record.fleet.reclaim
+    for placement in present:
+        left = room.free + room.leaving
+        if not any(left[kind] < 0 for kind in placement.resources.kinds):
+            continue
+        draft.board.mark_leaving(placement.instance)
+        if is_staying(placement):
+            gone_by = draft.after(terms.notice_seconds + terms.grace_seconds)
+            draft.evict(placement, Eviction("node-shrunk", draft.now, draft.after(terms.notice_seconds), gone_by))
+            sentence = f"{placement.instance} must leave {room.node.id}: the node was made smaller than what it holds."
+            draft.say(placement.service, "node-shrunk", sentence, instance=placement.instance, node=room.node.id)
 
 
 def _failure_of(draft: Draft, placement: Placement) -> Reason | None:
