@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 state=${SPRINGTIDE_BUILD:-$root/build}/setup
 recorded=$state/packages
 # dpkg's log belongs to the machine; nothing but the packages themselves is written outside the build folder.
-options=(-o "Dir::Cache::archives=$state/archives" -o APT::Keep-Downloaded-Packages=false -o Acquire::Retries=3)
+options=(-o "Dir::Cache=$state/cache" -o APT::Keep-Downloaded-Packages=false -o Acquire::Retries=3)
 own_lists=(-o "Dir::State::lists=$state/lists")
 policy=/usr/sbin/policy-rc.d
 
@@ -30,7 +30,8 @@ hold_services() {
 
 install_packages() {
     command -v apt-get > /dev/null || { echo "This machine has no apt-get: install $* with its own tool." >&2; exit 1; }
-    mkdir -p "$state/archives/partial" "$state/lists/partial"
+    mkdir -p "$state/cache/archives/partial" "$state/lists/partial"
+    getent group docker > /dev/null || touch "$state/no-docker-group"
     installed > "$state/before"
     hold_services
     local log=$state/apt.log
@@ -52,7 +53,7 @@ failed() {
 remember() {
     installed | comm -13 "$state/before" - >> "$recorded"
     sort -u -o "$recorded" "$recorded"
-    rm -rf "$state/before" "$state/archives" "$state/lists"
+    rm -rf "$state/before" "$state/cache" "$state/lists"
 }
 
 # dpkg itself says which of them something else depends on; those are left out until it has no objection.
@@ -73,6 +74,10 @@ purge_packages() {
         DEBIAN_FRONTEND=noninteractive LC_ALL=C dpkg --purge $wanted > "$state/purge.log" 2>&1 ||
             { tail -n 8 "$state/purge.log" >&2; exit 1; }
         echo "removed the packages that set-up had installed:" $wanted
+    fi
+    # The package adds this group and forgets it when it goes.
+    if [ -e "$state/no-docker-group" ] && getent group docker > /dev/null && ! installed | grep -qx docker.io; then
+        groupdel docker
     fi
     rm -f "$recorded"
 }
