@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from springtide.routers.simulated import SimulatedRouter
-
 from springtide.clouds.base import RentRequest
 from springtide.clouds.simulated import SimulatedCloud, SimulatedCloudState
 from springtide.controllers.plane import Adapters, ControlPlane
@@ -23,6 +21,7 @@ from springtide.model.placements import Placement, PlacementState
 from springtide.model.record import Change, Kind, Record
 from springtide.model.workloads import Route, Service
 from springtide.routers.base import RouteTable
+from springtide.routers.simulated import SimulatedRouter
 from springtide.store.base import NOTHING_READ, Fence, ReadVersions
 from springtide.store.memory import MemoryStore
 from tests.builders import START, a_fleet, a_revision, an_app
@@ -117,9 +116,14 @@ class MortalRouter(SimulatedRouter):
     """A router whose caller may die before or after each change."""
 
     boundaries: Boundaries
+    cut_off = 0
+    """Requests that were in flight at endpoints when they were taken away."""
 
     async def apply(self, table: RouteTable) -> None:
         await self.boundaries.cross("before routes")
+        staying = {endpoint.instance for routed in table for endpoint in routed.endpoints}
+        view = await self.view()
+        self.cut_off += sum(load.in_flight for instance, load in view.endpoints if instance not in staying)
         await super().apply(table)
         await self.boundaries.cross("after routes")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.builders import a_service
-from tests.controllers.stage import ROUTES, Boundaries, Stage
+from tests.controllers.stage import ROUTES, Stage
 
 pytestmark = pytest.mark.looptime
 
@@ -93,6 +93,3 @@ async def _is_cleared(stage: Stage) -> bool:
     record = await stage.record()
     networks = {str(app) for app, _ in stage.machine.networks}
     return set(record.apps) == {"redpacket"} and networks == {"redpacket"} and not await stage.machines()
-
-
-_ = Boundaries
