@@ -40,7 +40,7 @@ def settle(draft: Draft) -> None:
             sentence = f"{placement.instance} no longer passes its health check ({detail}) and is replaced."
             draft.say(placement.service, "unhealthy", sentence, instance=placement.instance)
     for room in list(draft.board.rooms.values()):
-        if room.accepts:
+        if room.accepts and any(amount < 0 for _, amount in (room.free + room.leaving).amounts):
             _relieve(draft, room)
     _count_crashes(draft, crashed)
     for id in sorted(draft.index.record.services):
