@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from springtide.api.standing import Standing
@@ -116,7 +117,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         placed_at=placement.placed_at,
         started_at=seen.started_at if seen else None,
         age_seconds=max(0.0, (standing.now - placement.placed_at).total_seconds()),
-        eviction=eviction_wire(placement.eviction) if placement.eviction else None,
+        eviction=eviction_wire(placement.eviction, standing.now) if placement.eviction else None,
         gone_by=placement.gone_by,
         failures=[
             FailureWire(at=failure.at, code=failure.code, sentence=failure.sentence)
@@ -135,10 +136,12 @@ def _detail(seen: EngineInstance | None, probed: str) -> str:
     return probed or seen.detail
 
 
-def eviction_wire(eviction: Eviction) -> EvictionWire:
+def eviction_wire(eviction: Eviction, now: datetime) -> EvictionWire:
     why = _RULES.get(eviction.rule, eviction.rule)
     whom = f" for {eviction.beneficiary}" if eviction.beneficiary else ""
-    when = f"at latest {eviction.drain_by:%H:%M:%S}" if eviction.drain_by else "as soon as it is replaced"
+    when = "as soon as it is replaced"
+    if eviction.drain_by is not None:
+        when += f", at latest in {max(0.0, (eviction.drain_by - now).total_seconds()):.1f} s"
     return EvictionWire(
         rule=eviction.rule,
         sentence=f"It must leave, since {why}{whom}; it drains {when}.",

@@ -1,0 +1,71 @@
+// Why a service stands as it does, in sentences; kept fresh while it is open.
+
+import { element } from "./elements.js";
+
+const AGAIN_MS = 2000;
+
+export class Why {
+  constructor(dialog) {
+    this.dialog = dialog;
+    this.title = dialog.querySelector("#why-title");
+    this.body = dialog.querySelector("#why-body");
+    dialog.addEventListener("close", () => clearTimeout(this.timer));
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  }
+
+  async open(service) {
+    this.service = service;
+    this.title.textContent = `Why ${service}`;
+    this.body.replaceChildren(element("p", { class: "soft" }, "Asking the control plane …"));
+    this.shown = "";
+    this.dialog.showModal();
+    await this.refresh(service);
+  }
+
+  async refresh(service) {
+    clearTimeout(this.timer);
+    const text = await ask(`/api/v1/why/${service.split("/").map(encodeURIComponent).join("/")}`);
+    if (!this.dialog.open || this.service !== service) return;
+    if (text !== this.shown) this.body.replaceChildren(...paragraphs(JSON.parse(text)));
+    this.shown = text;
+    this.timer = setTimeout(() => this.refresh(service), AGAIN_MS);
+  }
+}
+
+async function ask(path) {
+  try {
+    return await (await fetch(path)).text();
+  } catch {
+    return JSON.stringify({ sentence: "The control plane doesn't answer.", remedy: "This asks again by itself." });
+  }
+}
+
+function paragraphs(why) {
+  if (!why.demand) return [element("p", { class: "lead" }, why.sentence), element("p", {}, why.remedy ?? "")];
+  return [
+    element("p", { class: "lead" }, why.sentence),
+    ...part("Why that many", [why.demand.sentence]),
+    ...part("Where they are", why.holdings.map(holding), "Nowhere yet."),
+    ...part("What stands in the way of more", why.refusals.map((each) => each.sentence),
+      why.missing + why.waiting ? "It waits for the next plan." : "Nothing: it has what it wants."),
+    ...part("Not ready yet", why.not_ready.map(unready)),
+    ...part("Leaving", why.leaving.map((each) => `${each.id}: ${each.eviction?.sentence ?? `it is ${each.state}, since it isn't needed.`}`)),
+    ...part("Failures", why.crashes ? [`${why.crashes.count} in a row; the last: ${why.crashes.detail}`] : []),
+  ];
+}
+
+function part(title, sentences, none = null) {
+  const lines = sentences.length ? sentences : none ? [none] : [];
+  if (!lines.length) return [];
+  return [element("h3", {}, title), element("ul", {}, ...lines.map((line) => (line instanceof Node ? line : element("li", {}, line))))];
+}
+
+function holding({ count, rung, pool }) {
+  return element("li", {}, element("span", { class: `swatch ${rung}` }), ` ${count} ${rung}, on pool ${pool}`);
+}
+
+function unready(instance) {
+  const failure = instance.failures.at(-1);
+  const more = failure ? ` Last failure: ${failure.sentence}` : "";
+  return `${instance.id} on ${instance.node}: ${instance.readiness}, ${instance.detail || "not probed yet"}.${more}`;
+}
