@@ -16,7 +16,9 @@ from pathlib import Path
 
 BRIDGES = Path("/sys/class/net")
 FORWARDING = (Path("/proc/sys/net/ipv4/ip_forward"),)
-FOLDERS = (Path("/etc/docker"), Path("/run/docker"), Path("/run/containerd"), Path("/var/lib/docker"))
+FOLDERS = tuple(
+    Path(name) for name in ("/etc/docker", "/run/docker", "/run/containerd", "/var/lib/docker", "/opt/containerd")
+)
 CGROUPS = Path("/sys/fs/cgroup")
 FIREWALLS = ("iptables", "ip6tables")
 SIOCBRDELBR = 0x89A1
