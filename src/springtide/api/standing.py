@@ -41,6 +41,12 @@ class Standing:
         found = dict(view.services).get(service) if view is not None else None
         return found or ServiceLoad()
 
+    def is_routed(self, instance: InstanceId) -> bool:
+        """Whether the router gives the instance new requests."""
+        view = self.index.router
+        load = dict(view.endpoints).get(instance) if view is not None else None
+        return load is not None and load.accepting
+
     def sampled(self, service: ServiceId) -> ServiceSample | None:
         return self.sample.services.get(service) if self.sample is not None else None
 

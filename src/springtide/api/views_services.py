@@ -47,6 +47,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         ladder=[rung.value for rung in service.ladder],
         wanted=explanation.wanted if explanation else service.scale.minimum,
         ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
+        routed=sum(1 for each in placements if standing.is_routed(each.instance)),
         missing=explanation.missing if explanation else 0,
         waiting=explanation.waiting if explanation else 0,
         instances=len(placements),

@@ -72,6 +72,7 @@ class ServiceWire(LoadWire):
     ladder: list[str]
     wanted: int
     ready: int
+    routed: int = Field(description="Ready, and given requests by the router.")
     missing: int = Field(description="Wanted, and without a place.")
     waiting: int = Field(description="Wanted, with a place promised that isn't free yet.")
     instances: int

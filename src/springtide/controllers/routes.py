@@ -32,15 +32,16 @@ class RouteKeeper:
     async def keep(self) -> None:
         """Apply what is wanted, look, and wait for a change or a period. Raises RouterError."""
         self._changed.clear()
+        has_changed = False
         if self._wanted is not None:
             at, table = self._wanted
             if table != self._applied:
-                self._applied = None
+                has_changed, self._applied = True, None
                 await self._router.apply(table)
                 self._applied = table
             self._mailbox.report(RoutesApplied(at), is_news=False)
         view = await self._router.view()
-        self._mailbox.report(view, is_news=_has_drained(view))
+        self._mailbox.report(view, is_news=has_changed or _has_drained(view))
         try:
             async with asyncio.timeout(self._period_seconds):
                 await self._changed.wait()
