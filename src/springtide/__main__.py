@@ -1,0 +1,5 @@
+"""``python -m springtide`` is the command ``springtide``."""
+
+from springtide.cli.main import run
+
+run()

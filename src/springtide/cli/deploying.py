@@ -1,0 +1,177 @@
+"""A deployment, step by step: files → images → the record's want → ready instances."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from springtide.cli.client import Client
+from springtide.cli.failures import crash_failure, timeout_failure
+from springtide.model.errors import ComposeFileError, InputError
+
+if TYPE_CHECKING:
+    from springtide.formats.app_specs import AppSpec, DeployedApp, ServiceSpec
+    from springtide.model.fleet import Fleet
+
+LOOK_SECONDS = 0.2
+CRASHES_TO_GIVE_UP = 3
+RESOURCES_OF_FLEET = frozenset({"allocatable", "resources", "lending_limit", "defaults"})
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one service of a deployment is."""
+
+    service: str
+    ready: int
+    minimum: int
+
+    @property
+    def is_done(self) -> bool:
+        return self.ready >= self.minimum
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment through one control plane; ``tell`` hears of each step."""
+
+    client: Client
+    tell: Progress
+
+    def read(self, files: Sequence[Path], env_file: Path | None, project: str | None) -> AppSpec:
+        """The app that the files describe. Raises ComposeFileError with file, line and remedy."""
+        from springtide.formats.compose import load_app
+
+        spec = load_app(files, environment=_environment(env_file), project=project, fleet=self.fleet())
+        for notice in spec.notices:
+            self.tell(f"note: {notice}")
+        return spec
+
+    def fleet(self) -> Fleet:
+        return fleet_of(self.client.get("fleet"))
+
+    def pin(self, spec: AppSpec) -> DeployedApp:
+        """Build or resolve each image, once each, and pin the services to them."""
+        from springtide.formats.app_specs import with_images
+
+        images: dict[str, str] = {}
+        made: dict[object, str] = {}
+        for each in spec.services:
+            wish = each.build or each.image
+            if wish not in made:
+                made[wish] = self._image(each)
+            images[each.name] = made[wish]
+        return with_images(spec, images, datetime.now(UTC))
+
+    def put(self, deployed: DeployedApp) -> dict[str, Any]:
+        """Write the want; what the control plane says of it: version, services, removed, urls."""
+        answer: dict[str, Any] = self.client.send("PUT", "apps", deployed.app.name, body=app_json(deployed))
+        for id in answer["removed"]:
+            self.tell(f"{id}: not in the files any more, so it is removed")
+        return answer
+
+    def wait(self, deployed: DeployedApp, timeout_seconds: float) -> list[Standing]:
+        """Wait until each service has its minimum of ready instances of the new revision.
+
+        Raises CommandError with cause, evidence and next step when the time is over, or as soon as
+        instances have ended several times in a row.
+        """
+        deadline, said = time.monotonic() + timeout_seconds, ""
+        revisions: dict[str, str] = {service.id: service.revision for service in deployed.services}
+        while True:
+            standings = self._standings(revisions)
+            line = ", ".join(f"{each.service} {each.ready} of {each.minimum} ready" for each in standings)
+            if line != said:
+                self.tell(line)
+                said = line
+            late = [each for each in standings if not each.is_done]
+            if not late:
+                return standings
+            self._give_up_on_crashes(late)
+            if time.monotonic() > deadline:
+                raise timeout_failure(self.client, late[0].service, f"{timeout_seconds:g} s")
+            time.sleep(LOOK_SECONDS)
+
+    def _image(self, spec: ServiceSpec) -> str:
+        begun = time.monotonic()
+        if spec.build is not None:
+            self.tell(f"{spec.name}: building {spec.build.context}")
+            body = {
+                "context": str(spec.build.context),
+                "dockerfile": spec.build.dockerfile,
+                "arguments": dict(spec.build.arguments),
+            }
+            answer = self.client.send("POST", "images", "build", body=body)
+        else:
+            self.tell(f"{spec.name}: looking for {spec.image}")
+            answer = self.client.send("POST", "images", "resolve", body={"reference": spec.image})
+        for notice in answer.get("notices", []):
+            self.tell(f"note: {notice}")
+        image = str(answer["image"])
+        self.tell(f"{spec.name}: {image.removeprefix('sha256:')[:19]} ({time.monotonic() - begun:.1f} s)")
+        return image
+
+    def _standings(self, revisions: Mapping[str, str]) -> list[Standing]:
+        ready = dict.fromkeys(revisions, 0)
+        for each in self.client.get("instances"):
+            if each["readiness"] == "ready" and each["revision"] == revisions.get(each["service"]):
+                ready[each["service"]] += 1
+        minimum = {each["id"]: each["minimum"] for each in self.client.get("services")}
+        return [Standing(id, ready[id], minimum.get(id, 0)) for id in revisions]
+
+    def _give_up_on_crashes(self, late: Sequence[Standing]) -> None:
+        for each in late:
+            app, _, name = each.service.partition("/")
+            why = self.client.get("why", app, name)
+            if why["crashes"] and why["crashes"]["count"] >= CRASHES_TO_GIVE_UP:
+                raise crash_failure(self.client, each.service, why)
+
+
+def _environment(file: Path | None) -> dict[str, str]:
+    """The variables of this shell over those of the file."""
+    if file is None:
+        return dict(os.environ)
+    from springtide.formats.dotenv import parse_dotenv
+    from springtide.formats.yaml_text import read_text
+
+    if not file.is_file():
+        raise InputError("There is no such file.", file=str(file), remedy="Name one that exists with --env-file.")
+    return {**parse_dotenv(read_text(file, ComposeFileError), str(file), os.environ), **os.environ}
+
+
+def app_json(deployed: DeployedApp) -> Any:
+    """The app as the API takes it."""
+    from pydantic import TypeAdapter
+
+    from springtide.formats.app_specs import DeployedApp
+
+    return TypeAdapter(DeployedApp).dump_python(deployed, mode="json")
+
+
+def fleet_of(told: Any) -> Fleet:
+    """The fleet from what the API tells, where resources are amounts by kind."""
+    from pydantic import TypeAdapter
+
+    from springtide.model.fleet import Fleet
+
+    return TypeAdapter(Fleet).validate_python(_with_resources(told))
+
+
+def _with_resources(told: Any) -> Any:
+    if isinstance(told, list):
+        return [_with_resources(each) for each in told]
+    if not isinstance(told, dict):
+        return told
+    return {
+        key: {"amounts": sorted(value.items())}
+        if key in RESOURCES_OF_FLEET and value is not None
+        else _with_resources(value)
+        for key, value in told.items()
+    }

@@ -1,0 +1,50 @@
+"""The control plane's own process: ``python -m springtide.cli.serving HOME API_PORT INGRESS_PORT [FLEET_FILE]``.
+
+An entry of its own, so that a start in the background imports no command line.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from springtide.cli.homes import Home, Ports
+from springtide.model.errors import SpringtideError
+
+CAUSE = "error: "
+"""How the line begins by which a control plane that can't start says why."""
+
+
+def serve_home(home: Home, ports: Ports, fleet_file: Path | None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. What runs keeps running."""
+    try:
+        with home.occupied(ports):
+            _serve(home, ports, fleet_file)
+    except SpringtideError as error:
+        print(f"{CAUSE}{error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _serve(home: Home, ports: Ports, fleet_file: Path | None) -> None:
+    import uvloop
+
+    from springtide.app import Settings, serve
+
+    # The server ends on a signal by itself, then raises it once more: without a handler of ours that
+    # would end the process before the adapters are closed.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: None)
+    settings = Settings(home.path, fleet_file, api_port=ports.api, ingress_port=ports.ingress)
+    uvloop.run(serve(settings))
+
+
+def main(words: list[str]) -> int:
+    home, api_port, ingress_port, *fleet_file = words
+    ports = Ports(int(api_port), int(ingress_port))
+    return serve_home(Home(Path(home)), ports, Path(fleet_file[0]) if fleet_file else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""``status``, ``ps`` and ``why``: how things stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from springtide.cli.names import choose_service
+from springtide.cli.options import HomeOption, JsonOption, client_of
+from springtide.cli.tables import age, money, now, print_json, print_table, use_of
+
+RUNGS = ("own", "shared", "borrowed", "cloud")
+SERVICE_COLUMNS = ("SERVICE", "TEAM", ">READY", ">WANTED", "RUNGS", ">REQ/S", ">CAPACITY", ">P95 MS", "URL")
+INSTANCE_COLUMNS = ("INSTANCE", "SERVICE", "NODE", "RUNG", "STATE", "READINESS", ">AGE", "DETAIL")
+POOL_COLUMNS = ("POOL", "TEAM", ">NODES", ">INSTANCES", ">CPU", ">MEMORY")
+
+
+def add_commands(app: typer.Typer) -> None:
+    app.command()(status)
+    app.command()(ps)
+    app.command()(why)
+
+
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """The whole fleet at a glance: services, pools, money."""
+    seen = client_of(home).get("status")
+    if as_json:
+        print_json(seen)
+        return
+    nothing = "Nothing is deployed yet: springtide deploy -f FILE"
+    print_table(SERVICE_COLUMNS, [_service_row(each) for each in seen["services"]], nothing=nothing)
+    typer.echo()
+    print_pools(seen["pools"])
+    typer.echo()
+    rented, spent = seen["rented_nodes"], money(seen["spend_micros"], seen["currency"])
+    typer.echo(f"{rented} rented {'node' if rented == 1 else 'nodes'}, {spent} of rent so far.")
+
+
+def ps(
+    service: Annotated[str | None, typer.Argument(help="Only this service: web, or feed/web.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every instance: where it runs, under which rung, and how it is."""
+    client = client_of(home)
+    seen = client.get("instances")
+    if service is not None:
+        chosen = choose_service(service, {each["service"] for each in seen} | service_ids(client.get("services")))
+        seen = [each for each in seen if each["service"] == chosen]
+    if as_json:
+        print_json(seen)
+        return
+    print_table(INSTANCE_COLUMNS, [_instance_row(each) for each in seen], nothing="No instance runs.")
+
+
+def why(
+    service: Annotated[str, typer.Argument(help="web, or feed/web.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why a service has the count it has, and what stands in the way of more."""
+    client = client_of(home)
+    app, _, name = choose_service(service, service_ids(client.get("services"))).partition("/")
+    seen = client.get("why", app, name)
+    if as_json:
+        print_json(seen)
+        return
+    for line in why_lines(seen):
+        typer.echo(line)
+
+
+def service_ids(services: list[dict[str, Any]]) -> set[str]:
+    return {each["id"] for each in services}
+
+
+def why_lines(seen: dict[str, Any]) -> list[str]:
+    """The answer in sentences, the most telling first."""
+    lines = [seen["sentence"], f"  demand: {seen['demand']['sentence']}"]
+    lines += [f"  holds:  {each['count']} {each['rung']} on pool {each['pool']}" for each in seen["holdings"]]
+    lines += [f"  why not more: {each['sentence']}" for each in seen["refusals"]]
+    for each in seen["not_ready"]:
+        lines.append(f"  {each['id']} is {each['readiness']}: {each['detail'] or 'not probed yet'}")
+        lines += [f"    {failure['sentence']}" for failure in each["failures"]]
+    for each in seen["leaving"]:
+        reason = each["eviction"]["sentence"] if each["eviction"] else "not needed any more"
+        lines.append(f"  {each['id']} leaves: {reason}")
+    if seen["crashes"]:
+        lines.append(f"  {seen['crashes']['count']} instances in a row ended: {seen['crashes']['detail']}")
+    return lines
+
+
+def print_pools(pools: list[dict[str, Any]]) -> None:
+    print_table(POOL_COLUMNS, [_pool_row(each) for each in pools], nothing="The fleet has no pools.")
+
+
+def _pool_row(pool: dict[str, Any]) -> list[str]:
+    most = f"{len(pool['nodes'])} of {pool['max_nodes']}" if pool["is_elastic"] else str(len(pool["nodes"]))
+    instances = sum(len(node["instances"]) for node in pool["nodes"])
+    used = [use_of(pool["used"], pool["allocatable"], kind) for kind in ("cpu_millis", "memory_bytes")]
+    return [pool["name"], pool["team"] or pool["cloud"] or "company", most, str(instances), *used]
+
+
+def _service_row(service: dict[str, Any]) -> list[str]:
+    rungs = " ".join(f"{service['rungs'][rung]} {rung}" for rung in RUNGS if service["rungs"].get(rung))
+    figures = [_figure(service[key]) for key in ("rate", "capacity", "p95_ms")]
+    counts = [str(service["ready"]), str(service["wanted"])]
+    return [service["id"], service["team"], *counts, rungs or "-", *figures, service["url"] or "-"]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _instance_row(instance: dict[str, Any]) -> list[str]:
+    leaving = instance["eviction"]["sentence"] if instance["eviction"] else ""
+    words = [instance["id"], instance["service"], instance["node"], instance["rung"] or "-", instance["state"]]
+    since = age(instance["started_at"] or instance["placed_at"], now())
+    return [*words, instance["readiness"], since, leaving or instance["detail"]]
