@@ -242,6 +242,23 @@ async def test_a_built_image_is_pinned_by_its_id_and_leaves_out_what_is_ignored(
     assert labels == {"springtide.installation": engine._names.installation}
 
 
+async def test_a_container_that_somebody_runs_from_a_built_image_is_no_instance(
+    engine: DockerEngine, docker: Docker, tmp_path: Path
+) -> None:
+    changes = engine.watch()
+    first = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0.2)
+    (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN true\n")
+    image = await engine.build(tmp_path, "Dockerfile", {})
+    by_hand = await docker.containers.run({"Image": image, "Cmd": list(WAIT)})
+    try:
+        assert await engine.list() == []
+        await engine.create(a_spec())
+        assert await first == "tide-web-1"
+    finally:
+        await by_hand.delete(force=True)
+
+
 async def test_a_failed_build_shows_its_last_lines(engine: DockerEngine, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo nearly there && exit 3\n")
     with pytest.raises(EngineError, match="nearly there") as failed:

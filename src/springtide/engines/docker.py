@@ -221,7 +221,7 @@ class DockerEngine:
         return self._events_since(time.time())
 
     async def _events_since(self, moment: float) -> AsyncIterator[InstanceId]:
-        filters = label_filter(self._names.labels, type=["container"], event=EVENTS)
+        filters = instances_filter(self._names.labels, type=["container"], event=EVENTS)
         parameters = {"filters": json.dumps(filters), "since": f"{moment:.9f}"}
         async with self._api.stream("events", parameters, "follow events") as lines:
             async for line in lines:
@@ -299,7 +299,7 @@ class DockerEngine:
     # Rows of the engine's list
 
     async def _rows(self, labels: Mapping[str, str]) -> Sequence[DockerContainer]:
-        filters = json.dumps(label_filter(labels))
+        filters = json.dumps(instances_filter(labels))
         return await self._api.client.containers.list(all=True, filters=filters)
 
     async def _row(self, id: InstanceId) -> DockerContainer | None:
@@ -335,6 +335,16 @@ class DockerEngine:
             f"The image {spec.template.image} of {spec.id} isn't on the engine at {self._api.host}.",
             remedy=f"Deploy {spec.app} again, so that the image is built or pulled anew.",
         )
+
+
+def instances_filter(labels: Mapping[str, str], **others: list[str]) -> dict[str, list[str]]:
+    """The ``filters`` that select instances only.
+
+    The engine's builder, and anybody who runs an image that was built here by hand, makes containers
+    that carry the image's label of this installation too.
+    """
+    filters = label_filter(labels, **others)
+    return {**filters, "label": [*filters["label"], INSTANCE]}
 
 
 def _says_image_is_missing(error: DockerError) -> bool:
