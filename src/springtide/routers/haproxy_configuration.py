@@ -231,7 +231,6 @@ defaults
   option redispatch 1
   option http-server-close
   option idle-close-on-response
-  log-format "%b %ST %Ta"
   http-error status 503 content-type text/plain string "All instances of this service are busy, or none is ready.\\n"
 """
 
@@ -242,6 +241,7 @@ frontend ingress
   bind {place.bind}:{place.port}
   bind "unix@{place.handover_socket}" mode 600 accept-proxy
   log global
+  log-format "%b %ST %Ta"
   http-request set-var(txn.backend) {_HOST_KEY},map("{place.hosts}")
   http-request return status 404 content-type text/plain lf-string \
 "No service is routed at the host '%[req.hdr(host)]'. Springtide's status command lists the hosts.\\n" \

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from springtide.model.errors import RouterError
 _LINE_BYTES = 8000
 """HAProxy reads one line into a buffer of 16 KiB."""
 _ANSWER_SECONDS = 5.0
+_PATIENCE_SECONDS = (0.2, 1.0, _ANSWER_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,17 @@ class MasterSocket:
 
         A worker that has ended meanwhile answers with an empty text.
         """
-        answers = [await self._ask_line("; ".join((f"@!{pid}", *batch))) for batch in _batches(commands)]
-        return "".join(each for each in answers if not each.startswith("Can't find the target PID"))
+        answers = [await self._ask_worker_line(pid, "; ".join((f"@!{pid}", *batch))) for batch in _batches(commands)]
+        return "".join(answers)
+
+    async def _ask_worker_line(self, pid: int, line: str) -> str:
+        """Ask again where no answer comes: the master forgets a question to a worker that is just ending."""
+        for seconds in _PATIENCE_SECONDS[:-1]:
+            with suppress(TimeoutError):
+                return _unless_ended(await self._exchange(line, seconds))
+            if pid not in (await self.processes()).workers:
+                return ""
+        return _unless_ended(await self._ask_line(line))
 
     async def reload(self) -> None:
         """Ask the master to read its configuration anew; it answers before that is done."""
@@ -51,7 +62,13 @@ class MasterSocket:
 
     async def _ask_line(self, line: str) -> str:
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            return await self._exchange(line, _ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise self._silence(f"no answer within {_ANSWER_SECONDS:g} s") from error
+
+    async def _exchange(self, line: str, seconds: float) -> str:
+        try:
+            async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_unix_connection(str(self.path))
                 try:
                     writer.write(line.encode() + b"\n")
@@ -59,12 +76,21 @@ class MasterSocket:
                     return (await reader.read()).decode(errors="replace")
                 finally:
                     writer.close()
-        except (OSError, TimeoutError) as error:
-            raise RouterError(
-                f"HAProxy doesn't answer on {self.path}: {error or 'no answer within 5 s'}.",
-                remedy="It is started again within a second; if not, see haproxy.log beside the socket.",
-                code="router-silent",
-            ) from error
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise self._silence(str(error)) from error
+
+    def _silence(self, detail: str) -> RouterError:
+        return RouterError(
+            f"HAProxy doesn't answer on {self.path}: {detail}.",
+            remedy="It is started again within a second; if not, see haproxy.log beside the socket.",
+            code="router-silent",
+        )
+
+
+def _unless_ended(answer: str) -> str:
+    return "" if answer.startswith("Can't find the target PID") else answer
 
 
 def _batches(commands: Iterable[str]) -> Iterator[list[str]]:
