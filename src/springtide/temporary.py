@@ -18,6 +18,7 @@ from springtide.model.errors import RefusedError, SpringtideError
 
 API_PORT, INGRESS_PORT = 7070, 8080
 ANSWER_SECONDS = 30.0
+LOG_LINES = 30
 
 
 class TemporaryPlane:
@@ -69,9 +70,9 @@ class TemporaryPlane:
         return json.loads(output) if output.strip() else None
 
     async def deploy(self, compose_file: Path) -> list[str]:
-        """Deploy an app and wait until it is ready; its URLs."""
+        """Deploy an app and wait until it is ready; its URLs, service by service."""
         deployed = await self.command("deploy", "-f", str(compose_file))
-        return [str(url) for url in deployed["urls"]]
+        return [str(url) for urls in deployed["urls"].values() for url in urls]
 
     async def get(self, path: str) -> Any:
         """Ask the API: ``get("services")``."""
@@ -84,11 +85,20 @@ class TemporaryPlane:
     async def _ask(self, method: str, path: str, body: Any) -> Any:
         if self._http is None:
             raise RuntimeError("the control plane isn't up yet")
-        async with self._http.request(method, f"{self.api_url}/api/v1/{path}", json=body) as answer:
-            said = await answer.json()
-            if answer.status >= 400:
-                raise SpringtideError(f"{method} {path} was answered {answer.status}: {said}")
-            return said
+        try:
+            async with self._http.request(method, f"{self.api_url}/api/v1/{path}", json=body) as answer:
+                said = await answer.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise SpringtideError(f"The control plane no longer answers: {error}.{self._last_words()}") from error
+        if answer.status >= 400:
+            raise SpringtideError(f"{method} {path} was answered {answer.status}: {said}")
+        return said
+
+    def _last_words(self) -> str:
+        """The end of the control plane's log: its home may be gone before anybody can look."""
+        log = self.home / "control-plane.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "".join(f"\n  {line}" for line in lines[-LOG_LINES:])
 
     async def _end(self) -> None:
         if (self.home / "springtide.db").exists():

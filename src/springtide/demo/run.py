@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def _frozen_problems(summary: dict[str, Any]) -> list[str]:
 async def _run(screen: Screen, stage: Stage) -> dict[str, Any]:
     screen.say("Starting a control plane, building and deploying the sample app for two teams …")
     async with stage:
-        screen.say(f"Watch it at {stage.api_url}/")
+        screen.say(
+            f"Watch it at {stage.api_url}/  (blocks: [green]own[/] [cyan]shared[/] [yellow]borrowed[/] [magenta]cloud[/])"
+        )
         timeline, begun_at = Timeline(stage), datetime.now(UTC)
         loads = await _play(screen, stage, timeline)
         await timeline.wait_until(_is_calm, CALM_SECONDS)
@@ -94,20 +97,16 @@ async def _play(screen: Screen, stage: Stage, timeline: Timeline) -> dict[str, L
     """Send both apps their traffic, and watch."""
     progress: dict[str, LoadProgress] = {}
     loads = {app: LoadRun(LoadPlan(stage.app_urls[app], phases_of(app)), _keeper(progress, app)) for app in APPS}
-    watching = asyncio.create_task(timeline.follow())
-    showing = asyncio.create_task(_show(screen, timeline, progress))
-    try:
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(timeline.follow())
+        showing = group.create_task(_show(screen, timeline, progress))
         await asyncio.gather(*(load.run() for load in loads.values()))
-    finally:
-        for task in (watching, showing):
-            task.cancel()
-        await asyncio.gather(watching, showing, return_exceptions=True)
-    if not watching.cancelled():
-        watching.result()
+        watching.cancel()
+        showing.cancel()
     return loads
 
 
-def _keeper(progress: dict[str, LoadProgress], app: str) -> Any:
+def _keeper(progress: dict[str, LoadProgress], app: str) -> Callable[[LoadProgress], None]:
     def keep(latest: LoadProgress) -> None:
         progress[app] = latest
 

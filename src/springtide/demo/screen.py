@@ -12,6 +12,7 @@ from springtide.demo.story import APPS, Scene
 from springtide.demo.timeline import Moment
 from springtide.load.report import LoadProgress
 
+BLOCKS = 17
 COLOURS = {"own": "green", "shared": "cyan", "borrowed": "yellow", "cloud": "magenta"}
 
 
@@ -31,7 +32,10 @@ class Screen:
             self._scene = scene
             self._console.print(f"\n[bold]{scene.name}[/bold]: {scene.tells}")
         if moment is not None:
-            self._console.print(f"{second:5.0f} s  " + "   ".join(_column(app, moment, loads) for app in APPS))
+            lost = sum(load.so_far.failed for load in loads.values())
+            shed = sum(load.so_far.shed for load in loads.values())
+            columns = "  ".join(_column(app, moment, loads) for app in APPS)
+            self._console.print(f"{second:4.0f} s  {columns}  lost {lost} shed {shed}", soft_wrap=True)
 
     def summarise(self, summary: Mapping[str, Any]) -> None:
         """The figures that matter, and the phases."""
@@ -43,17 +47,17 @@ class Screen:
         self._console.print()
         self._console.print(phases)
         for line in _lines(summary):
-            self._console.print(line)
+            self._console.print(line, soft_wrap=True)
 
 
 def _column(app: str, moment: Moment, loads: Mapping[str, LoadProgress]) -> str:
+    """``redpacket 12/15 ████████████       300/s``: ready of wanted, a block an instance, the rate offered."""
     service, load = moment.services.get(app), loads.get(app)
     if service is None:
         return app
     blocks = "".join(f"[{COLOURS[rung]}]{'█' * count}[/]" for rung, count in service.rungs.items())
-    padding = " " * max(0, 18 - sum(service.rungs.values()))
-    rate = f"{load.rps:3.0f}/s lost {load.so_far.failed} shed {load.so_far.shed}" if load is not None else ""
-    return f"{app} {service.ready:2}/{service.wanted:<2} {blocks}{padding} {rate:24}"
+    padding = " " * max(0, BLOCKS - sum(service.rungs.values()))
+    return f"{app} {service.ready:2}/{service.wanted:<2} {blocks}{padding} {load.rps if load else 0:3.0f}/s"
 
 
 def _cell(value: object) -> str:
