@@ -66,7 +66,7 @@ def _wait_until_gone(left: Callable[[], str], timeout_seconds: float, tell: Prog
             said = now_left
         if time.monotonic() > deadline:
             raise CommandError(
-                f"After {timeout_seconds:g} s there are still {now_left}.",
+                f"After {timeout_seconds:g} s this is left: {now_left}.",
                 remedy="Wait longer with --timeout, or see: springtide events",
                 code="timeout",
                 exit_code=ExitCode.TIMED_OUT,
@@ -87,8 +87,8 @@ def _left(client: Client) -> str:
 
 
 def _counts(instances: int, rented: int, apps: int) -> str:
-    named = ((instances, "instances"), (rented, "rented nodes"), (apps, "apps"))
-    return ", ".join(f"{count} {what}" for count, what in named if count)
+    named = ((instances, "instance"), (rented, "rented node"), (apps, "app"))
+    return ", ".join(f"{count} {what}{'s' if count > 1 else ''}" for count, what in named if count)
 
 
 async def _end_adapters(home: Home, ingress_port: int) -> None:

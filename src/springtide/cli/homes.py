@@ -58,9 +58,9 @@ class Home:
         return self.path / "control-plane.lock"
 
     @property
-    def is_used(self) -> bool:
-        """Whether a control plane has ever kept a record here."""
-        return (self.path / "springtide.db").exists()
+    def may_have_left_something(self) -> bool:
+        """Whether a control plane ran here since everything was last removed."""
+        return self.state_file.exists()
 
     def running(self) -> RunningPlane | None:
         """The control plane that runs on this home, once it has said where; else ``None``."""

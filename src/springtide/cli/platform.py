@@ -44,7 +44,8 @@ def up(
     if foreground:
         from springtide.cli.serving import serve_home
 
-        start.check()
+        start.check_ports()
+        start.check_fleet()
         raise typer.Exit(serve_home(place, start.ports, fleet))
     begun = time.monotonic()
     running = start.run()
@@ -84,7 +85,7 @@ def down(
         return
     place = home_at(home)
     running = place.running()
-    if keep or (running is None and not place.is_used):
+    if keep or (running is None and not place.may_have_left_something):
         if running is not None:
             end_plane(place, running)
         words = "The control plane has ended; instances and router go on." if running else "No control plane runs"

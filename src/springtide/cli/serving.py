@@ -5,6 +5,7 @@ An entry of its own, so that a start in the background imports no command line.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -28,10 +29,14 @@ def serve_home(home: Home, ports: Ports, fleet_file: Path | None) -> int:
 
 
 def _serve(home: Home, ports: Ports, fleet_file: Path | None) -> None:
+    # Imports make much that lasts: collecting meanwhile would cost a tenth of the start.
+    gc.disable()
     import uvloop
 
     from springtide.app import Settings, serve
 
+    gc.freeze()
+    gc.enable()
     # The server ends on a signal by itself, then raises it once more: without a handler of ours that
     # would end the process before the adapters are closed.
     for each in (signal.SIGTERM, signal.SIGINT):

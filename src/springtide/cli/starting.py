@@ -39,22 +39,25 @@ class Start:
     ports: Ports
     fleet_file: Path | None = None
 
-    def check(self) -> None:
-        """Refuse what can be seen before anything starts. Raises FleetFileError, RefusedError, PortTakenError."""
+    def check_ports(self) -> None:
+        """Raises RefusedError or PortTakenError where the ports can't be had."""
         if self.ports.api == self.ports.ingress:
             raise RefusedError(
                 f"Port {self.ports.api} can't serve both the API and the traffic.",
                 remedy="Choose another --port or --ingress-port.",
             )
         require_free_port(self.ports.api, "--port")
+
+    def check_fleet(self) -> None:
+        """Raises FleetFileError with line, key and remedy."""
         if self.fleet_file is not None:
             from springtide.formats.fleet import load_fleet
 
             load_fleet(self.fleet_file)
 
     def run(self) -> RunningPlane:
-        """Start in the background and wait until it answers. Raises StartFailedError and what ``check`` raises."""
-        self.check()
+        """Start in the background and wait until it answers. Raises StartFailedError and what the checks raise."""
+        self.check_ports()
         self.home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.home.log_file.open("ab") as log:
             begun_at = log.tell()
@@ -66,6 +69,12 @@ class Start:
                 cwd=self.home.path,
                 start_new_session=True,
             )
+        try:
+            self.check_fleet()  # meanwhile the control plane imports; it touches nothing for as long as this takes
+        except SpringtideError:
+            process.kill()
+            process.wait()
+            raise
         return self._wait(process, begun_at)
 
     def _command(self) -> list[str]:

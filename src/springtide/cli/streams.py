@@ -109,6 +109,8 @@ def events(
             return
         for event in seen:
             typer.echo(event_line(event))
+        if not seen:
+            typer.echo("Nothing has happened yet.", err=True)
         return
     for message in client.follow("events", "stream", last=last):
         if message.event == "event":
