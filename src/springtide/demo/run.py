@@ -72,9 +72,8 @@ def _frozen_problems(summary: dict[str, Any]) -> list[str]:
 async def _run(screen: Screen, stage: Stage) -> dict[str, Any]:
     screen.say("Starting a control plane, building and deploying the sample app for two teams …")
     async with stage:
-        screen.say(
-            f"Watch it at {stage.api_url}/  (blocks: [green]own[/] [cyan]shared[/] [yellow]borrowed[/] [magenta]cloud[/])"
-        )
+        screen.say(f"Watch it at {stage.api_url}/")
+        screen.say("A block is an instance: [green]own[/], [cyan]shared[/], [yellow]borrowed[/], [magenta]cloud[/].")
         timeline, begun_at = Timeline(stage), datetime.now(UTC)
         loads = await _play(screen, stage, timeline)
         await timeline.wait_until(_is_calm, CALM_SECONDS)
