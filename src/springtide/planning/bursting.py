@@ -24,6 +24,21 @@ RETURN_SECONDS = 1.0
 """What giving a machine back may take before its next charge begins, beside one plan's period."""
 
 
+def secure_rentals(draft: Draft) -> None:
+    """Pay the next period of machines in use while it is time; what can't be paid is closed before anyone counts on it.
+
+    Comes before anything is placed, so that new rents don't take the money of machines that serve.
+    """
+    for token in sorted(draft.rentals):
+        rental = draft.rentals[token]
+        if not _is_up_for_renewal(draft, rental):
+            continue
+        if _is_used(draft, rental):
+            _renew_or_empty(draft, rental)
+        elif _refusal_of_amount(draft, rental.price_micros_per_period) is not None:
+            draft.board.rooms[rental.node].accepts = False
+
+
 def place_in_cloud(draft: Draft) -> None:
     """Use rented nodes, then wait for those that boot, then rent what is still missing."""
     elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
@@ -45,7 +60,7 @@ def place_in_cloud(draft: Draft) -> None:
 
 
 def settle_rentals(draft: Draft) -> None:
-    """Deal with refused requests, pay for what is needed, return what isn't, empty what can't be paid."""
+    """Give up refused requests, return what nothing needs before its next charge, pay for what was idle and is used."""
     for token in sorted(draft.rentals):
         rental = draft.rentals[token]
         if rental.state is RentalState.RENTING and not _give_up(draft, rental):
@@ -194,26 +209,25 @@ def _give_up(draft: Draft, rental: Rental) -> bool:
 
 
 def _renew_or_return(draft: Draft, rental: Rental) -> None:
-    fleet = draft.board.fleet
-    lead = timedelta(seconds=RETURN_SECONDS + 2 * fleet.scaling.period_seconds)
-    drain = timedelta(seconds=fleet.reclaim.grace_seconds)
-    if rental.since is None or draft.now < next_charge(rental) - lead - drain:
+    if not _is_up_for_renewal(draft, rental):
         return
-    if not _is_used(draft, rental):
-        if draft.now >= next_charge(rental) - lead:
-            occupied = any(each.node == rental.node for each in draft.board.placements.values())
-            if not occupied:
-                _begin_return(
-                    draft, rental, "return", f"{rental.node} is given back before its next charge: nothing needs it."
-                )
-            elif draft.now >= next_charge(rental):
-                _renew(draft, rental)
+    if _is_used(draft, rental):
+        _renew_or_empty(draft, rental)
         return
-    refusal = _refusal_of_amount(draft, rental.price_micros_per_period)
-    if refusal is None or draft.now >= next_charge(rental):
-        _renew(draft, rental)
-    else:
-        _empty_unpaid(draft, rental, refusal)
+    occupied = any(each.node == rental.node for each in draft.board.placements.values())
+    if not occupied and draft.now >= next_charge(rental) - _return_lead(draft):
+        _begin_return(draft, rental, "return", f"{rental.node} is given back before its next charge: nothing needs it.")
+
+
+def _is_up_for_renewal(draft: Draft, rental: Rental) -> bool:
+    """Whether now is the time to decide on the next period: late enough to know, early enough to drain first."""
+    drain = timedelta(seconds=draft.board.fleet.reclaim.grace_seconds)
+    is_kept = rental.state is RentalState.RENTING and rental.since is not None
+    return is_kept and draft.now >= next_charge(rental) - _return_lead(draft) - drain
+
+
+def _return_lead(draft: Draft) -> timedelta:
+    return timedelta(seconds=RETURN_SECONDS + 2 * draft.board.fleet.scaling.period_seconds)
 
 
 def _is_used(draft: Draft, rental: Rental) -> bool:
@@ -224,8 +238,12 @@ def _is_used(draft: Draft, rental: Rental) -> bool:
     return stays or bool(room.promised)
 
 
-def _renew(draft: Draft, rental: Rental) -> None:
-    draft.rentals[rental.token] = replace(rental, periods_committed=rental.periods_committed + 1)
+def _renew_or_empty(draft: Draft, rental: Rental) -> None:
+    refusal = _refusal_of_amount(draft, rental.price_micros_per_period)
+    if refusal is None:
+        draft.rentals[rental.token] = replace(rental, periods_committed=rental.periods_committed + 1)
+    else:
+        _empty_unpaid(draft, rental, refusal)
 
 
 def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> None:
@@ -239,9 +257,10 @@ def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> Non
 def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
     """A node whose next period can't be paid is drained before that period starts."""
     draft.board.rooms[rental.node].accepts = False
-    gone_by = next_charge(rental)
+    gone_by = next_charge(rental) - _return_lead(draft)
     for placement in draft.board.on_node(rental.node):
         if is_staying(placement):
             draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
+            draft.wanted[placement.service] += 1
             sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"
             draft.say(placement.service, "unpaid", sentence, instance=placement.instance)

@@ -1,7 +1,8 @@
 """The one planner: demand, owners, guests, cloud, home and convergence, composed into one pure function.
 
-The order of the steps is the policy: what failed is settled first, surplus is let go, owners take
-what is theirs, guests share what is left, the cloud carries the rest, and only what lasts comes home.
+The order of the steps is the policy: what failed is settled first, surplus is let go, rented
+machines that serve are paid for, owners take what is theirs, guests share what is left, the cloud
+carries the rest, and only what lasts comes home.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from springtide.model.record import Change, Commit, Kind
 from springtide.model.routing import RouteTable
 from springtide.model.workloads import Revision
 from springtide.planning.accounts import plan_leases, plan_ledger
-from springtide.planning.bursting import place_in_cloud, settle_rentals
+from springtide.planning.bursting import place_in_cloud, secure_rentals, settle_rentals
 from springtide.planning.convergence import Action, changed, converge, plan_actions
 from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
@@ -66,6 +67,7 @@ def plan(index: Index, now: datetime) -> Plan:
     draft = start_draft(index, plan_demand(index, now), now)
     settle(draft)
     shrink(draft)
+    secure_rentals(draft)
     place_owned(draft)
     place_guests(draft)
     place_in_cloud(draft)

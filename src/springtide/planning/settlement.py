@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from springtide.model.events import Reason
 from springtide.model.identifiers import InstanceId, ServiceId
-from springtide.model.observations import ContainerState, EngineInstance, Readiness
+from springtide.model.observations import ContainerState, EngineInstance, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
 from springtide.planning.index import CrashHistory
+from springtide.planning.money import next_charge
 
 PROVEN_SECONDS = 10.0
 """An instance that was ready this long didn't crash on start; its end is an accident, not a habit."""
@@ -70,14 +71,23 @@ def _settle_rentals(draft: Draft) -> None:
     states = machine_states(draft.index)
     since = {machine.token: machine.since for view in draft.index.clouds.values() for machine in view.machines}
     for token, rental in sorted(draft.rentals.items()):
-        if token in since and rental.since is None:
-            draft.rentals[token] = replace(rental, since=since[token])
+        if token in states:
+            seen = replace(rental, since=rental.since or since[token])
+            is_charged = states[token] is not MachineState.RETURNING
+            draft.rentals[token] = _with_begun_periods(seen, draft.now) if is_charged else seen
         elif token in draft.index.returned and rental.state is RentalState.RETURNING and token not in states:
             _forget_machine(draft, rental)
         elif rental.since is not None and rental.cloud in draft.index.clouds and token not in states:
             if rental.state is RentalState.RENTING:
                 draft.say(rental.node, "node-vanished", f"{rental.node} vanished from its cloud {rental.cloud}.")
             _forget_machine(draft, rental)
+
+
+def _with_begun_periods(rental: Rental, now: datetime) -> Rental:
+    """Book the periods that have begun meanwhile, as after a pause of the control plane: they are owed."""
+    while next_charge(rental) <= now:
+        rental = replace(rental, periods_committed=rental.periods_committed + 1)
+    return rental
 
 
 def _forget_machine(draft: Draft, rental: Rental) -> None:
