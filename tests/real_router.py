@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,15 @@ class Upstream:
         body = self.address.encode()
         writer.write(f"HTTP/1.1 {status} Said\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
+
+
+async def eventually(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Return as soon as the condition holds; it has five seconds."""
+    for _ in range(500):
+        if await is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it has not come true within five seconds")
 
 
 def an_instance(ordinal: int, service: str = "feed/web") -> InstanceId:

@@ -20,7 +20,7 @@ from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService, Router
 from springtide.routers.simulated import SimulatedRouter
 from tests.builders import START
-from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint, an_instance
+from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint, an_instance, eventually
 
 FEED = ServiceId("feed/web")
 PAY = ServiceId("pay/web")
@@ -127,9 +127,10 @@ class HaproxySubject(Subject):
         self.listeners.append(listener)
 
     async def _until_in_flight_is(self, instance: InstanceId, count: int) -> None:
-        async with asyncio.timeout(5):
-            while (await self.endpoint(instance)).in_flight != count:
-                continue
+        async def is_so() -> bool:
+            return (await self.endpoint(instance)).in_flight == count
+
+        await eventually(is_so)
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService
 from springtide.routers.haproxy import HaproxyRouter
-from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint
+from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint, eventually
 
 DISTRIBUTION_HAPROXY = Path("/usr/sbin/haproxy")
 
@@ -42,25 +41,27 @@ def steady(stage: RoutedStage, rps: float, seconds: float) -> LoadPlan:
 
 
 async def until_drained(stage: RoutedStage, ordinal: int) -> None:
-    instance = an_endpoint(ordinal).instance
-    async with asyncio.timeout(5):
-        while dict((await stage.router.view()).endpoints)[instance].in_flight:
-            continue
+    async def is_drained() -> bool:
+        return dict((await stage.router.view()).endpoints)[an_endpoint(ordinal).instance].in_flight == 0
+
+    await eventually(is_drained)
 
 
 async def until_it_answers(stage: RoutedStage) -> None:
-    async with asyncio.timeout(5):
-        while True:
-            with suppress(ConnectionError):
-                await stage.send()
-                return
-            await asyncio.sleep(0.01)
+    async def answers() -> bool:
+        try:
+            return (await stage.send())[0] == 200
+        except ConnectionError:
+            return False
+
+    await eventually(answers)
 
 
 async def until_queued(stage: RoutedStage, requests: int) -> None:
-    async with asyncio.timeout(5):
-        while (await stage.router.view()).services[0][1].queued != requests:
-            continue
+    async def are_queued() -> bool:
+        return (await stage.router.view()).services[0][1].queued == requests
+
+    await eventually(are_queued)
 
 
 async def replace_instance(stage: RoutedStage, old: int, new: int, kept: list[Endpoint], extra: RoutedService) -> None:

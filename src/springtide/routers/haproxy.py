@@ -148,10 +148,12 @@ class HaproxyRouter:
         return await self._converge(running)
 
     async def _revive(self, running: _Running) -> None:
-        """Restart a HAProxy that has died, with the same routes and endpoints."""
-        if await running.daemon.running() is not None:
+        """Restart a HAProxy that has died, with the same routes and endpoints.
+
+        One that is only slow to answer is left alone: ending it would lose what it serves.
+        """
+        if running.daemon.is_alive():
             return
-        await running.daemon.end()
         backends, _ = self._attainable_backends(held=frozenset())
         await running.daemon.launch(backends, _RESTART_PATIENCE_SECONDS)
         await self._observe(running)
@@ -159,9 +161,7 @@ class HaproxyRouter:
 
     async def _supervise(self, running: _Running) -> None:
         while True:
-            processes = await running.daemon.running()
-            if processes is not None:
-                await running.daemon.wait_for_exit(processes)
+            await running.daemon.wait_for_exit()
             try:
                 async with self._lock:
                     await self._revive(running)
@@ -176,8 +176,9 @@ class HaproxyRouter:
         loaded = await running.daemon.loaded()
         backends, troubles = self._attainable_backends(held=loaded.ports)
         if running.daemon.digest(backends) != loaded.digest:
+            await running.daemon.prepare_reload(backends)
             await self._observe(running)
-            await running.daemon.reload(backends)
+            await running.daemon.reload()
             await self._observe(running)
         await running.daemon.bring_servers(backends)
         return troubles

@@ -268,6 +268,7 @@ def _backend_section(backend: Backend, place: Place) -> str:
     is_http = backend.host is not None
     lines = [
         f"backend {backend.name}",
+        f"  # an endpoint serves {backend.max_requests or 'any number of'} requests at a time",
         f"  mode {'http' if is_http else 'tcp'}",
         f"  timeout queue {backend.queue_milliseconds}ms",
     ]

@@ -55,6 +55,7 @@ class HaproxyDaemon:
         self.place = place
         self.master = MasterSocket(place.directory / "master.sock")
         self._process = HaproxyProcess(binary, place.directory, place.configuration, self.master.path)
+        self._master_pid: int | None = None
 
     @classmethod
     async def prepare(cls, directory: Path, bind: str, port: int, binary: Path | None) -> HaproxyDaemon:
@@ -76,30 +77,39 @@ class HaproxyDaemon:
             found = await self.master.processes()
         except RouterError:
             return None
-        return found if found.workers and self._process.owns(found.master) else None
+        if not found.workers or not self._process.owns(found.master):
+            return None
+        self._master_pid = found.master
+        return found
+
+    def is_alive(self) -> bool:
+        """Whether the HAProxy that was started or adopted still exists, answering or not."""
+        return self._master_pid is not None and self._process.owns(self._master_pid)
 
     async def launch(self, backends: tuple[Backend, ...], patience_seconds: float = 0.0) -> None:
         """Start it, once the ingress port is free. Raises PortTakenError when patience is over."""
         await self._await_free_port(patience_seconds)
         self._write_configuration(backends)
         await self._process.launch()
-        await self._await_worker(besides=frozenset(), failed_before=0)
+        self._master_pid = await self._await_worker(besides=frozenset(), failed_before=0)
 
-    async def reload(self, backends: tuple[Backend, ...]) -> None:
-        """Load another structure; the old worker finishes what it has.
-
-        Raises RouterError, and goes on as before, where HAProxy refuses the configuration.
-        """
+    async def prepare_reload(self, backends: tuple[Backend, ...]) -> None:
+        """Write another structure. Raises RouterError where HAProxy refuses it; nothing has changed then."""
         self._write_configuration(backends)
         await self._process.check_configuration()
+
+    async def reload(self) -> None:
+        """Load what was prepared; the old worker finishes what it has.
+
+        Raises RouterError, and goes on as before, where HAProxy can't.
+        """
         before = await self.master.processes()
         await self.master.reload()
         await self._await_worker(frozenset(before.workers), before.failed_reloads)
 
     async def loaded(self) -> Loaded:
         """The structure that new requests meet."""
-        in_charge = (await self.master.processes()).workers[0]
-        text = await self.master.ask_worker(in_charge, ("show info", "show stat -1 1 -1"))
+        text = await self.master.ask_worker(await self._worker_in_charge(), ("show info", "show stat -1 1 -1"))
         digest = _DIGEST.search(text)
         return Loaded(digest[1] if digest else "", frozenset(int(port) for port in _PORT.findall(text)))
 
@@ -121,7 +131,7 @@ class HaproxyDaemon:
         commands: tuple[str, ...] = ()
         answers = ""
         for number in range(_SERVER_ROUNDS):
-            in_charge = (await self.master.processes()).workers[0]
+            in_charge = await self._worker_in_charge()
             commands = plan_server_commands(backends, await self.rows(in_charge))
             if not commands:
                 return
@@ -131,9 +141,10 @@ class HaproxyDaemon:
         if refused:
             raise RouterError(f"HAProxy doesn't do {refused[0]!r}: {' '.join(answers.split())[:300]}")
 
-    async def wait_for_exit(self, processes: Processes) -> None:
+    async def wait_for_exit(self) -> None:
         """Return when the master has ended; its workers end with it."""
-        await wait_for_exit(processes.master)
+        if self._master_pid is not None:
+            await wait_for_exit(self._master_pid)
 
     async def end(self) -> None:
         """End it, with whatever it is serving; ending what has ended succeeds."""
@@ -149,8 +160,8 @@ class HaproxyDaemon:
                     raise
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _await_worker(self, besides: frozenset[int], failed_before: int) -> None:
-        """Wait for a worker that is none of ``besides`` and answers."""
+    async def _await_worker(self, besides: frozenset[int], failed_before: int) -> int:
+        """Wait for a worker that is none of ``besides`` and answers; returns the master's process id."""
         deadline = time.monotonic() + _RELOAD_SECONDS
         while time.monotonic() < deadline:
             now: Processes | None = None
@@ -159,17 +170,26 @@ class HaproxyDaemon:
             if now is not None and now.failed_reloads > failed_before:
                 raise RouterError("HAProxy could not load its new configuration; it serves with the old one.")
             if now is not None and set(now.workers[:1]) - besides and await self._answers(now.workers[0]):
-                return
+                return now.master
             await asyncio.sleep(_POLL_SECONDS)
         raise RouterError(
             f"HAProxy had no new worker process within {_RELOAD_SECONDS:g} s.",
             remedy="See haproxy.log in the router's directory.",
         )
 
+    async def _worker_in_charge(self) -> int:
+        workers = (await self.master.processes()).workers
+        if not workers:
+            raise RouterError("HAProxy has no worker process at this moment.", remedy="Try again.")
+        return workers[0]
+
     async def _answers(self, pid: int) -> bool:
         """Whether the worker answers."""
         return bool(await self.master.ask_worker(pid, ("show info",)))
 
     def _write_configuration(self, backends: tuple[Backend, ...]) -> None:
-        self.place.hosts.write_text(render_hosts(backends))
-        self.place.configuration.write_text(render_configuration(backends, self.place))
+        try:
+            self.place.hosts.write_text(render_hosts(backends))
+            self.place.configuration.write_text(render_configuration(backends, self.place))
+        except OSError as error:
+            raise RouterError(f"HAProxy's configuration can't be written: {error}.", remedy="Make room.") from error

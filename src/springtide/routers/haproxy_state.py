@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from springtide.model.errors import RouterError
 from springtide.model.identifiers import ServiceId
 from springtide.routers.base import RouteTable
 from springtide.routers.haproxy_counting import Counts
@@ -39,7 +40,13 @@ def read_state(path: Path) -> SavedState | None:
 
 
 def write_state(path: Path, state: SavedState) -> None:
-    """Replace the file in one step, so that a reader sees the old or the new one, whole."""
+    """Replace the file in one step, so that a reader sees the old or the new one, whole.
+
+    Raises RouterError where the disk doesn't take it.
+    """
     fresh = path.with_suffix(".new")
-    fresh.write_bytes(_ADAPTER.dump_json(state))
-    os.replace(fresh, path)
+    try:
+        fresh.write_bytes(_ADAPTER.dump_json(state))
+        os.replace(fresh, path)
+    except OSError as error:
+        raise RouterError(f"The router's state can't be written: {error}.", remedy="Make room.") from error
