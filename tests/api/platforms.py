@@ -201,9 +201,7 @@ def a_sample(at: datetime, seconds_ago: float) -> Sample:
     services = MappingProxyType(
         {
             FEED: _service_sample(feed, ready_rate=feed, limits=(6, 2, 0)),
-            REDPACKET: _service_sample(
-                redpacket, ready_rate=_rising(seconds_ago + 4, 150, 50, 290), limits=(6, 4, 2)
-            ),
+            REDPACKET: _service_sample(redpacket, ready_rate=_rising(seconds_ago + 4, 150, 50, 290), limits=(6, 4, 2)),
         }
     )
     cloud = services[REDPACKET].rungs["cloud"]
@@ -212,8 +210,8 @@ def a_sample(at: datetime, seconds_ago: float) -> Sample:
 
 def _rising(seconds_ago: float, begins: float, low: float, high: float) -> float:
     share = min(1.0, max(0.0, (begins - seconds_ago) / 25))
-    noise = 2.5 * (((seconds_ago * 7.3) % 4) - 2)
-    return low + (high - low) * share**1.6 + noise
+    noise = ((seconds_ago * 7.3) % 4) - 2
+    return low + (high - low) * share * share + noise
 
 
 def _service_sample(rate: float, ready_rate: float, limits: tuple[int, int, int]) -> ServiceSample:

@@ -36,14 +36,22 @@ STATUS_OF_ERROR: tuple[tuple[type[SpringtideError], int], ...] = (
 
 _CODE_OF_STATUS = {404: "unknown", 405: "method-not-allowed", 413: "too-large"}
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorWire, "description": "The body isn't JSON, or the request comes from elsewhere."},
-    404: {"model": ErrorWire, "description": "Nothing has this name; the remedy says what comes near."},
-    409: {"model": ErrorWire, "description": "A valid wish that can't be granted."},
-    422: {"model": ErrorWire, "description": "The request is wrong at a place that the sentence names."},
-    503: {"model": ErrorWire, "description": "The record or an adapter doesn't answer now; ask again."},
+_DESCRIPTIONS: dict[int, str] = {
+    400: "The body isn't JSON, or the request comes from elsewhere.",
+    404: "Nothing has this name; the remedy says what comes near.",
+    409: "A valid wish that can't be granted.",
+    422: "The request is wrong at a place that the sentence names.",
+    503: "The record or an adapter doesn't answer now; ask again.",
 }
-"""The refusals that every route declares."""
+
+
+def declared_errors() -> dict[int | str, dict[str, Any]]:
+    """The refusals that every route declares: JSON, also where the route's own answer is text or a stream."""
+    schema = ErrorWire.model_json_schema()
+    return {
+        status: {"description": description, "content": {"application/json": {"schema": schema}}}
+        for status, description in _DESCRIPTIONS.items()
+    }
 
 
 def answer_errors(app: FastAPI) -> None:

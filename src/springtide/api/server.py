@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Scope
 
 import springtide
-from springtide.api.errors import ERRORS, answer_errors
+from springtide.api.errors import answer_errors, declared_errors
 from springtide.api.guard import LocalOnly
 from springtide.api.metrics import metrics_text
 from springtide.api.platform import Platform
@@ -36,7 +36,7 @@ refusal and failure is `{"code", "sentence", "remedy"}`. Routes that end in `str
 
 def create_api(platform: Platform) -> FastAPI:
     """The API of this control plane, ready to be served."""
-    app = FastAPI(title="Springtide", version=springtide.__version__, description=_ABOUT, responses=ERRORS)
+    app = FastAPI(title="Springtide", version=springtide.__version__, description=_ABOUT, responses=declared_errors())
     app.add_middleware(LocalOnly)
     answer_errors(app)
     for routes in (state_routes, record_routes, event_routes, app_routes, engine_routes):
