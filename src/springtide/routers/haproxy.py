@@ -100,9 +100,11 @@ class HaproxyRouter:
         running = self._require_started()
         async with self._lock:
             await self._revive(running)
+            asked_at = datetime.now(UTC)
             rows_by_worker = await self._observe(running)
         return RouterView(
-            at=datetime.now(UTC),
+            # HAProxy counted at some moment in between; rates are differences, so the middle errs least.
+            at=asked_at + (datetime.now(UTC) - asked_at) / 2,
             generation=self._generation,
             services=tuple((each.service, self._service_load(each.service, rows_by_worker)) for each in self._table),
             endpoints=_endpoint_loads(self._table, rows_by_worker),
