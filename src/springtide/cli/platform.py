@@ -46,7 +46,8 @@ def up(
 
         start.check_ports()
         start.check_fleet()
-        raise typer.Exit(serve_home(place, start.ports, fleet))
+        serve_home(place, start.ports, fleet)
+        return
     begun = time.monotonic()
     running = start.run()
     seconds = time.monotonic() - begun

@@ -6,6 +6,7 @@ An entry of its own, so that a start in the background imports no command line.
 from __future__ import annotations
 
 import gc
+import json
 import signal
 import sys
 from pathlib import Path
@@ -13,19 +14,14 @@ from pathlib import Path
 from springtide.cli.homes import Home, Ports
 from springtide.model.errors import SpringtideError
 
-CAUSE = "error: "
-"""How the line begins by which a control plane that can't start says why."""
+CAUSE = "springtide-cause: "
+"""How the line begins by which a control plane that can't go on says why: code, sentence, remedy as JSON."""
 
 
-def serve_home(home: Home, ports: Ports, fleet_file: Path | None) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. What runs keeps running."""
-    try:
-        with home.occupied(ports):
-            _serve(home, ports, fleet_file)
-    except SpringtideError as error:
-        print(f"{CAUSE}{error}", file=sys.stderr, flush=True)
-        return 1
-    return 0
+def serve_home(home: Home, ports: Ports, fleet_file: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT; what runs keeps running. Raises what ``springtide.app.serve`` raises."""
+    with home.occupied(ports):
+        _serve(home, ports, fleet_file)
 
 
 def _serve(home: Home, ports: Ports, fleet_file: Path | None) -> None:
@@ -48,7 +44,12 @@ def _serve(home: Home, ports: Ports, fleet_file: Path | None) -> None:
 def main(words: list[str]) -> int:
     home, api_port, ingress_port, *fleet_file = words
     ports = Ports(int(api_port), int(ingress_port))
-    return serve_home(Home(Path(home)), ports, Path(fleet_file[0]) if fleet_file else None)
+    try:
+        serve_home(Home(Path(home)), ports, Path(fleet_file[0]) if fleet_file else None)
+    except SpringtideError as error:
+        print(f"{CAUSE}{json.dumps([error.code, str(error).removesuffix(error.remedy).rstrip(), error.remedy])}")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

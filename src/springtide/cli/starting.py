@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -26,8 +27,10 @@ class StartFailedError(SpringtideError):
 
     code = "start-failed"
 
-    def __init__(self, sentence: str, *, remedy: str = "", evidence: tuple[str, ...] = ()) -> None:
-        super().__init__(sentence, remedy=remedy)
+    def __init__(
+        self, sentence: str, *, remedy: str = "", code: str | None = None, evidence: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(sentence, remedy=remedy, code=code)
         self.evidence = evidence
 
 
@@ -102,7 +105,10 @@ class Start:
             lines = log.read().decode(errors="replace").splitlines()
         causes = [line.removeprefix(CAUSE) for line in lines if line.startswith(CAUSE)]
         if causes:
-            return StartFailedError(causes[-1])
+            code, cause, remedy = json.loads(causes[-1])
+            if code == PortTakenError.code:
+                remedy = "Stop that program, or choose another port with --ingress-port."
+            return StartFailedError(cause, remedy=remedy, code=code)
         return StartFailedError(sentence, remedy=f"See {self.home.log_file}.", evidence=tuple(lines[-LOG_LINES:]))
 
 

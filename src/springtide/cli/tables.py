@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-WIDE = 200
+WIDE = 10_000
 """Columns of a table that isn't looked at on a terminal: nothing is cut off in a pipe."""
 MICROS = 1_000_000
 
