@@ -29,14 +29,29 @@ from springtide.planning.victims import RECLAIM, choose_victims, guests_by_rule,
 def place_owned(draft: Draft) -> None:
     """Place, promise and give notice for every team on its own pools; withdraw notices nobody needs."""
     noticed = [each.instance for each in draft.board.placements.values() if is_noticed(each)]
-    for team in sorted({service.team for service in draft.index.record.services.values()}):
-        _place_team(draft, team)
+    _place_teams(draft, {service.team for service in draft.index.record.services.values()})
+    before = set(draft.board.leaving)
     _enforce_limits(draft)
+    _place_teams(draft, _teams_of(draft, draft.board.leaving - before))
     for id in sorted(set(noticed) - draft.board.leaving):
         placement = draft.board.placements[id]
         draft.update(replace(placement, eviction=None))
+        draft.wanted[placement.service] -= 1
         sentence = f"{id} may stay: its owner no longer needs the room."
         draft.say(placement.service, "notice-withdrawn", sentence, instance=id)
+
+
+def _place_teams(draft: Draft, teams: set[TeamName]) -> None:
+    """Team by team; then once more for those whose guests must leave another's pool and may find room on their own."""
+    while teams:
+        before = set(draft.board.leaving)
+        for team in sorted(teams):
+            _place_team(draft, team)
+        teams = _teams_of(draft, draft.board.leaving - before)
+
+
+def _teams_of(draft: Draft, instances: set[InstanceId]) -> set[TeamName]:
+    return {team for id in instances if (team := draft.board.teams[id]) is not None}
 
 
 def _place_team(draft: Draft, team: TeamName) -> None:
@@ -213,6 +228,7 @@ def _notify(draft: Draft, id: InstanceId, owner: Service) -> None:
     terms = draft.index.record.fleet.reclaim
     rung = draft.rung(placement)
     draft.update(replace(placement, eviction=_notice(draft, owner.id)))
+    draft.wanted[placement.service] += 1
     sentence = (
         f"{owner.id} reclaims {placement.node} from {id} ({rung}): it drains once replaced, at latest in "
         f"{terms.notice_seconds:g} s, and is gone {terms.grace_seconds:g} s later."
@@ -244,5 +260,6 @@ def _notify_above_limit(draft: Draft, guest: Placement) -> None:
     draft.board.mark_leaving(guest.instance)
     if is_staying(guest):
         draft.update(replace(guest, eviction=_notice(draft, None)))
+        draft.wanted[guest.service] += 1
         sentence = f"{guest.instance} must leave: guests of pool {guest.pool} use more than it lends."
         draft.say(guest.service, "above-limit", sentence, instance=guest.instance)
