@@ -1,7 +1,11 @@
 // The line to the control plane: live while the page is looked at, tried again when it breaks.
+// Browsers drop every connection when an interface of the machine comes or goes, which is what containers
+// do all the time: a break that heals at once isn't worth a word.
 
 const SILENCE_MS = 4000;
+const FIRST_PAUSE_MS = 150;
 const PAUSE_MS = 1000;
+const PATIENCE_MS = 1500;
 
 export class Link {
   // onTide(message), onEvent(event), onLost(sentence), onState(isLive); events arrive once each.
@@ -9,9 +13,10 @@ export class Link {
     this.handlers = handlers;
     this.sources = [];
     this.seen = new Set();
-    this.retry = null;
+    this.isLive = false;
+    this.complaint = null;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
-    if (!document.hidden) this.open();
+    this.open();
   }
 
   open() {
@@ -21,7 +26,7 @@ export class Link {
     this.sources = [tide, events];
     tide.addEventListener("tide", (message) => {
       this.watch();
-      this.handlers.onState(true);
+      this.live();
       this.handlers.onTide(JSON.parse(message.data));
     });
     events.addEventListener("event", (message) => this.take(JSON.parse(message.data)));
@@ -38,8 +43,16 @@ export class Link {
 
   again() {
     this.close();
-    this.handlers.onState(false);
-    this.retry = setTimeout(() => this.open(), PAUSE_MS);
+    this.retry = setTimeout(() => this.open(), this.isLive ? FIRST_PAUSE_MS : PAUSE_MS);
+    this.complaint ??= setTimeout(() => this.handlers.onState(false), PATIENCE_MS);
+    this.isLive = false;
+  }
+
+  live() {
+    clearTimeout(this.complaint);
+    this.complaint = null;
+    this.isLive = true;
+    this.handlers.onState(true);
   }
 
   close() {

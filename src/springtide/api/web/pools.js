@@ -96,7 +96,7 @@ export class Pools {
     if (node.state === "removed") return "leaves";
     if (!node.rental) return "";
     const left = (Date.parse(node.rental.next_charge) - this.now) / 1000;
-    return `charge in ${seconds(left)}`;
+    return `paid ${seconds(left)}`;
   }
 
   updateTile(mark, tile) {

@@ -33,6 +33,8 @@ for (const choice of document.querySelectorAll("input[name=window]")) {
 
 // What was sampled while this page wasn't listening; needed once after each silence.
 let isCaughtUp = false;
+const SILENCE_MS = 1500;
+let heardAt = 0;
 
 async function catchUp() {
   const since = history.last ? `?since=${encodeURIComponent(history.last.at)}` : "";
@@ -41,6 +43,8 @@ async function catchUp() {
 }
 
 async function onTide({ status, sample }) {
+  if (Date.now() - heardAt > SILENCE_MS) isCaughtUp = false;
+  heardAt = Date.now();
   if (!isCaughtUp) {
     isCaughtUp = true;
     await catchUp().catch(() => (isCaughtUp = false));
@@ -76,8 +80,6 @@ function onState(isLive) {
   byId("banner").hidden = isLive;
   setText(byId("banner"), isLive ? "" : "The control plane doesn't answer; this page tries again by itself. What runs keeps running.");
   document.body.classList.toggle("is-stale", !isLive);
-  if (!isLive) isCaughtUp = false;
 }
 
-document.addEventListener("visibilitychange", () => (isCaughtUp = false));
 new Link({ onTide, onState, onEvent: (event) => events.add(event), onLost: (sentence) => events.say(sentence) });

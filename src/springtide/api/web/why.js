@@ -32,10 +32,14 @@ export class Why {
   }
 }
 
-async function ask(path) {
+async function ask(path, attempts = 3) {
   try {
     return await (await fetch(path)).text();
   } catch {
+    if (attempts > 1) {
+      await new Promise((resume) => setTimeout(resume, 300));
+      return ask(path, attempts - 1);
+    }
     return JSON.stringify({ sentence: "The control plane doesn't answer.", remedy: "This asks again by itself." });
   }
 }
