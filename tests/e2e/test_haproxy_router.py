@@ -15,6 +15,7 @@ import pytest
 from springtide.load import LoadPlan, LoadReport, RatePhase, run_load
 from springtide.model.errors import PortTakenError, RefusedError
 from springtide.model.identifiers import ServiceId
+from springtide.model.observations import RouterView
 from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService
 from springtide.routers.haproxy import HaproxyRouter
@@ -34,6 +35,10 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 def haproxy_pid(stage: RoutedStage) -> int:
     return int((stage.directory / "haproxy.pid").read_text())
+
+
+def requests_of(view: RouterView) -> int:
+    return dict(view.services)[ServiceId("feed/web")].requests
 
 
 def steady(stage: RoutedStage, rps: float, seconds: float) -> LoadPlan:
@@ -124,8 +129,11 @@ async def test_killed_haproxy_is_restarted_with_the_same_routes_and_its_counters
     await until_it_answers(stage)
     after = await stage.router.view()
     assert await stage.send() == (200, "127.0.0.2")
-    assert after.generation == before.generation
-    assert dict(after.services)[ServiceId("feed/web")].requests == 2
+    last = await stage.router.view()
+    assert before.generation == after.generation == last.generation
+    # A worker that is being killed may answer a request that nobody can count any more.
+    assert requests_of(before) <= requests_of(after) <= requests_of(before) + 1
+    assert requests_of(last) == requests_of(after) + 1
 
 
 async def test_a_later_control_plane_adopts_what_an_earlier_one_left_running(stage: RoutedStage) -> None:
