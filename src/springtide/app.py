@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from springtide.api.server import create_api
@@ -32,7 +31,8 @@ from springtide.routers.haproxy import HaproxyRouter
 from springtide.store.base import Store
 from springtide.store.sql import SqlStore
 
-log = structlog.get_logger()
+SHUTDOWN_SECONDS = 2
+"""How long a build or a log that somebody follows may hold up the end of the control plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,12 @@ async def _run_with_api(plane: ControlPlane, settings: Settings) -> None:
     """The control plane ends when the API's server has been told to end, and the other way round."""
     platform = RunningPlatform(plane, settings.ingress_port)
     config = uvicorn.Config(
-        create_api(platform), host="127.0.0.1", port=settings.api_port, log_level="warning", access_log=False
+        create_api(platform),
+        host="127.0.0.1",
+        port=settings.api_port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     server = uvicorn.Server(config)
     loops = asyncio.create_task(plane.run(), name="control plane")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from springtide.model.events import Reason
@@ -42,6 +43,18 @@ class Explanation:
 def explain(draft: Draft) -> dict[ServiceId, Explanation]:
     """The explanation of every service as the plan leaves it."""
     return {id: _explain(draft, draft.service(id)) for id in sorted(draft.index.record.services)}
+
+
+def tell_growth(draft: Draft) -> None:
+    """Say where each service's new instances were placed, and why it wanted them."""
+    rungs = all_rungs(draft.board)
+    for id in sorted(draft.index.record.services):
+        fresh = [each for each in draft.of_service(id) if each.instance not in draft.index.record.placements]
+        if fresh:
+            places = Counter(f"{each.node} ({rungs[each.instance]})" for each in fresh)
+            where = ", ".join(f"{count} on {place}" for place, count in places.items())
+            sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
+            draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
 
 
 def _explain(draft: Draft, service: Service) -> Explanation:

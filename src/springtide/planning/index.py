@@ -219,7 +219,7 @@ def _with_record(index: Index, record: Record) -> Index:
         record=record,
         deleted=frozenset(id for id in index.deleted if id in record.placements),
         returned=frozenset(token for token in index.returned if token in record.rentals),
-        cleared=frozenset(app for app in index.cleared if app in record.apps),
+        cleared=frozenset(app for app in index.cleared if app in record.apps and not record.apps[app].services),
         failures=_frozen({subject: kept for subject, kept in index.failures.items() if subject in subjects}),
         loads=_frozen({service: points for service, points in index.loads.items() if service in record.services}),
         cpu=_frozen({service: points for service, points in index.cpu.items() if service in record.services}),

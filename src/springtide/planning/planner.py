@@ -17,13 +17,13 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.observations import Readiness
 from springtide.model.record import Change, Commit, Kind
 from springtide.model.routing import RouteTable
-from springtide.model.workloads import Revision
+from springtide.model.workloads import App, Revision
 from springtide.planning.accounts import plan_leases, plan_ledger
 from springtide.planning.bursting import place_in_cloud, secure_rentals, settle_rentals
 from springtide.planning.convergence import Action, changed, converge, plan_actions
 from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
-from springtide.planning.explanation import Explanation, explain
+from springtide.planning.explanation import Explanation, explain, tell_growth
 from springtide.planning.homecoming import come_home
 from springtide.planning.index import Carry, Index
 from springtide.planning.reclaim import place_owned
@@ -74,6 +74,7 @@ def plan(index: Index, now: datetime) -> Plan:
     come_home(draft)
     converge(draft)
     settle_rentals(draft)
+    tell_growth(draft)
     changes = _changes(draft)
     after = index.record.after(Commit(index.record.version + 1, changes))
     explanations = explain(draft)
@@ -97,9 +98,15 @@ def _changes(draft: Draft) -> tuple[Change, ...]:
         (Kind.LEASE, record.leases, leases),
         (Kind.RENTAL, record.rentals, draft.rentals),
         (Kind.LEDGER, record.ledger, {**record.ledger, **plan_ledger(draft, leases)}),
-        (Kind.APP, record.apps, {name: app for name, app in record.apps.items() if name not in draft.index.cleared}),
+        (Kind.APP, record.apps, _plan_apps(draft)),
     ]
     return tuple(Change(kind, id, value) for kind, before, after in sets for id, value in changed(before, after))
+
+
+def _plan_apps(draft: Draft) -> dict[str, App]:
+    """Forget apps of which nothing is left; one that was deployed anew meanwhile has services again."""
+    apps = draft.index.record.apps
+    return {name: app for name, app in apps.items() if app.services or name not in draft.index.cleared}
 
 
 def _plan_revisions(draft: Draft) -> dict[str, Revision]:
