@@ -18,6 +18,10 @@ from springtide.planning.board import Board, rungs_of
 from springtide.planning.demand import Demand
 from springtide.planning.index import CrashHistory, Index
 
+_LEAVES_IF = ("reclaim", "revision")
+"""Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
+its replacement has found room elsewhere."""
+
 
 @dataclass(slots=True)
 class Draft:
@@ -196,6 +200,6 @@ def _add_placement(draft: Draft, placement: Placement) -> None:
         draft.board.add_node(Node(placement.node, placement.pool, NOTHING), accepts=False)
     service = draft.index.record.services.get(placement.service)
     leaving = placement.state is not PlacementState.RUNNING or (
-        placement.eviction is not None and placement.eviction.rule != "reclaim"
+        placement.eviction is not None and placement.eviction.rule not in _LEAVES_IF
     )
     draft.board.add(placement, service.team if service else None, is_leaving=leaving)

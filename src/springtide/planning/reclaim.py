@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
-from springtide.model.placements import Eviction, Placement
+from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.resources import Resources, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
@@ -227,8 +227,8 @@ def _notify(draft: Draft, id: InstanceId, owner: Service) -> None:
         return
     terms = draft.index.record.fleet.reclaim
     rung = draft.rung(placement)
+    draft.wanted[placement.service] += 1 if is_staying(placement) else 0
     draft.update(replace(placement, eviction=_notice(draft, owner.id)))
-    draft.wanted[placement.service] += 1
     sentence = (
         f"{owner.id} reclaims {placement.node} from {id} ({rung}): it drains once replaced, at latest in "
         f"{terms.notice_seconds:g} s, and is gone {terms.grace_seconds:g} s later."
@@ -258,8 +258,9 @@ def _enforce_limits(draft: Draft) -> None:
 
 def _notify_above_limit(draft: Draft, guest: Placement) -> None:
     draft.board.mark_leaving(guest.instance)
-    if is_staying(guest):
+    has_deadline = guest.gone_by is not None or (guest.eviction is not None and guest.eviction.gone_by is not None)
+    if guest.state is PlacementState.RUNNING and not has_deadline:
+        draft.wanted[guest.service] += 1 if is_staying(guest) else 0
         draft.update(replace(guest, eviction=_notice(draft, None)))
-        draft.wanted[guest.service] += 1
         sentence = f"{guest.instance} must leave: guests of pool {guest.pool} use more than it lends."
         draft.say(guest.service, "above-limit", sentence, instance=guest.instance)

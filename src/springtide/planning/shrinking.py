@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from springtide.model.identifiers import NodeId, ServiceId
@@ -65,14 +66,22 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
 
 
 def _replace_old_revisions(draft: Draft, id: ServiceId) -> None:
-    """Ask a few instances of older revisions at a time to leave once they are replaced."""
+    """Ask a few instances of older revisions at a time to leave once they are replaced.
+
+    What they hold isn't counted as leaving: their replacements would wait for it, and they for those.
+    """
     revision, count = draft.service(id).revision, draft.demands[id].count
-    old = [each for each in draft.of_service(id) if each.revision != revision and each.state is PlacementState.RUNNING]
-    leaving = [each for each in old if each.eviction is not None and each.eviction.rule == "revision"]
+    running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
+    leaving = [each for each in running if each.eviction is not None and each.eviction.rule == "revision"]
+    for placement in [each for each in leaving if each.revision == revision]:
+        draft.update(replace(placement, eviction=None))
+        sentence = f"{placement.instance} stays after all: revision {revision} is wanted again."
+        draft.say(id, "taken-back", sentence, instance=placement.instance)
+    old = [each for each in running if each.revision != revision and is_staying(each)]
     at_once = max(1, count // 4)
-    for placement in [each for each in old if is_staying(each)][: max(0, at_once - len(leaving))]:
+    for placement in old[: max(0, at_once - sum(1 for each in leaving if each.revision != revision))]:
         if id in draft.blocked:
             return
-        draft.evict(placement, Eviction("revision", draft.now))
+        draft.update(replace(placement, eviction=Eviction("revision", draft.now)))
         sentence = f"{placement.instance} makes way for revision {revision}."
         draft.say(id, "new-revision", sentence, instance=placement.instance, revision=revision)
