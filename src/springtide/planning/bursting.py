@@ -11,7 +11,7 @@ from springtide.model.events import Reason
 from springtide.model.fleet import Node, Offer, Pool
 from springtide.model.identifiers import NodeId, ServiceId
 from springtide.model.leases import Rung
-from springtide.model.placements import Eviction, Rental, RentalState
+from springtide.model.placements import Eviction, PlacementState, Rental, RentalState
 from springtide.model.resources import describe
 from springtide.model.workloads import Service
 from springtide.planning.draft import Draft, is_staying
@@ -35,8 +35,8 @@ def secure_rentals(draft: Draft) -> None:
             continue
         if _is_used(draft, rental):
             _renew_or_empty(draft, rental)
-        elif _refusal_of_amount(draft, rental.price_micros_per_period) is not None:
-            draft.board.rooms[rental.node].accepts = False
+        elif (refusal := _refusal_of_amount(draft, rental.price_micros_per_period)) is not None:
+            _empty_unpaid(draft, rental, refusal)
 
 
 def place_in_cloud(draft: Draft) -> None:
@@ -259,8 +259,9 @@ def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
     draft.board.rooms[rental.node].accepts = False
     gone_by = next_charge(rental) - _return_lead(draft)
     for placement in draft.board.on_node(rental.node):
-        if is_staying(placement):
+        waits = placement.eviction is not None and placement.eviction.drain_by is None
+        if is_staying(placement) or (waits and placement.state is PlacementState.RUNNING):
+            draft.wanted[placement.service] += 1 if is_staying(placement) else 0
             draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
-            draft.wanted[placement.service] += 1
             sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"
             draft.say(placement.service, "unpaid", sentence, instance=placement.instance)

@@ -16,7 +16,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def shrink(draft: Draft) -> None:
-    """Drain what is above the wanted counts, the dearest first; set what each service still wants."""
+    """Let go what is above the wanted counts, the dearest first; set what each service still wants.
+
+    Who is let go drains in this very plan where the ready ones are enough without it; while those that
+    stay are still starting, it serves on.
+    """
     for placement in list(draft.board.placements.values()):
         if placement.service not in draft.index.record.services and placement.state is PlacementState.RUNNING:
             draft.drain(placement)
@@ -28,7 +32,7 @@ def shrink(draft: Draft) -> None:
         surplus = len(staying) - draft.demands[id].count
         for placement in by_avoidable_cost(draft, staying)[: max(0, surplus)]:
             rung = draft.rung(placement)
-            draft.drain(placement)
+            draft.evict(placement, Eviction("shrink", draft.now))
             sentence = f"{placement.instance} leaves {placement.node} ({rung}): {draft.demands[id].reason.sentence}"
             draft.say(id, "shrink", sentence, instance=placement.instance, rung=rung.value)
         draft.wanted[id] = draft.demands[id].count - len(draft.staying(id))
