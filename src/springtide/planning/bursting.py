@@ -16,6 +16,7 @@ from springtide.model.resources import describe
 from springtide.model.workloads import Service
 from springtide.planning.draft import Draft, is_staying
 from springtide.planning.fitting import best_fit, fits_later, fits_now
+from springtide.planning.index import RentRefusal
 from springtide.planning.money import commitment_of, money, next_charge, refusal_of
 
 TRIES_TO_RENT = 4
@@ -41,6 +42,7 @@ def secure_rentals(draft: Draft) -> None:
 
 def place_in_cloud(draft: Draft) -> None:
     """Use rented nodes, then wait for those that boot, then rent what is still missing."""
+    _note_refusals(draft)
     elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
     bursting = []
     for id in sorted(draft.index.record.services):
@@ -136,13 +138,17 @@ def _refusal_of_offer(draft: Draft, service: Service, pool: Pool, offer: Offer) 
     if len(rented) >= pool.max_nodes:
         sentence = f"Pool {pool.name} has all of its {pool.max_nodes} nodes."
         return Reason("node-limit", sentence, (("max_nodes", pool.max_nodes), ("pool", pool.name)))
-    unseen = sum(1 for rental in rented if rental.shape == offer.shape and rental.since is None)
+    unseen = sum(
+        1
+        for rental in draft.rentals.values()
+        if (rental.cloud, rental.shape) == (offer.cloud, offer.shape) and rental.since is None
+    )
     if offer.stock is not None and offer.stock - unseen <= 0:
         sentence = f"Cloud {offer.cloud} has no {offer.shape} in stock."
         return Reason(
             "out-of-stock", sentence, (("cloud", offer.cloud), ("shape", offer.shape), ("stock", offer.stock))
         )
-    recent = _recent_refusal(draft, pool)
+    recent = _recent_refusal(draft, offer)
     if recent is not None:
         return recent
     drain_seconds = draft.board.fleet.reclaim.grace_seconds
@@ -156,14 +162,25 @@ def _refusal_of_amount(draft: Draft, amount_micros: int) -> Reason | None:
     return refusal_of(record.fleet, rentals, record.ledger.values(), amount_micros, draft.now)
 
 
-def _recent_refusal(draft: Draft, pool: Pool) -> Reason | None:
-    """A cloud that has just refused is left alone for a moment."""
+def _note_refusals(draft: Draft) -> None:
+    """Gather what clouds have refused within the pause, by this plan's requests and by those given up since."""
     horizon = draft.after(-PAUSE_AFTER_REFUSAL_SECONDS)
-    for rental in draft.rentals.values():
-        failures = draft.index.failures.get(rental.token, ())
-        if rental.pool == pool.name and rental.since is None and failures and failures[-1].at > horizon:
-            sentence = f"Cloud {rental.cloud} has just refused ({failures[-1].sentence}); it is asked again soon."
-            return Reason("cloud-refused", sentence, (("cloud", rental.cloud),))
+    noted = {cloud: set(refusals) for cloud, refusals in draft.index.carry.rent_refusals.items()}
+    for token, rental in draft.index.record.rentals.items():
+        for failure in draft.index.failures.get(token, ()) if rental.since is None else ():
+            shape = rental.shape if failure.code == "out-of-stock" else None
+            noted.setdefault(rental.cloud, set()).add(RentRefusal(failure.at, shape, failure.sentence))
+    for cloud in sorted(noted):
+        recent = (refusal for refusal in noted[cloud] if refusal.at > horizon)
+        draft.rent_refusals[cloud] = tuple(sorted(recent, key=lambda each: (each.at, each.shape or "", each.sentence)))
+
+
+def _recent_refusal(draft: Draft, offer: Offer) -> Reason | None:
+    """A cloud that has just refused is left alone for a moment; where a shape is out of stock, others may be had."""
+    for refusal in reversed(draft.rent_refusals.get(offer.cloud, ())):
+        if refusal.shape in (None, offer.shape):
+            sentence = f"Cloud {offer.cloud} has just refused ({refusal.sentence}); it is asked again soon."
+            return Reason("cloud-refused", sentence, (("cloud", offer.cloud), ("shape", offer.shape)))
     return None
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from springtide.model.events import Event, Figure, Reason
 from springtide.model.fleet import Node
-from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, instance_id
+from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, ServiceId, instance_id
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
@@ -16,7 +16,7 @@ from springtide.model.resources import NOTHING
 from springtide.model.workloads import Service
 from springtide.planning.board import Board, rungs_of
 from springtide.planning.demand import Demand
-from springtide.planning.index import CrashHistory, Index
+from springtide.planning.index import CrashHistory, Index, RentRefusal
 
 _LEAVES_IF = ("reclaim", "revision")
 """Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
@@ -44,6 +44,7 @@ class Draft:
     lost: dict[InstanceId, Placement] = field(default_factory=dict)
     crashes: dict[ServiceId, CrashHistory] = field(default_factory=dict)
     room_since: dict[ServiceId, datetime] = field(default_factory=dict)
+    rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def service(self, id: ServiceId) -> Service:

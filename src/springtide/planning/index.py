@@ -91,6 +91,15 @@ class CrashHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class RentRefusal:
+    """A cloud's last refusal. ``shape`` is ``None`` where it wasn't about one shape alone."""
+
+    at: datetime
+    shape: str | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Carry:
     """What one plan tells the next. In memory only: after a restart all windows start anew."""
 
@@ -99,6 +108,8 @@ class Carry:
     crashes: Mapping[ServiceId, CrashHistory] = field(default_factory=lambda: MappingProxyType({}))
     refusals: Mapping[ServiceId, str] = field(default_factory=lambda: MappingProxyType({}))
     """The code of each service's present refusal, so that an event is written once, not every tick."""
+    rent_refusals: Mapping[CloudName, tuple[RentRefusal, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """What clouds have just refused: requests that were given up are forgotten, the pause after them isn't."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,4 +170,5 @@ def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation]) -> Carry
         room_since=MappingProxyType(dict(draft.room_since)),
         crashes=MappingProxyType(dict(draft.crashes)),
         refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),
+        rent_refusals=MappingProxyType(dict(draft.rent_refusals)),
     )
