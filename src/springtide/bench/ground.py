@@ -31,7 +31,10 @@ scaling: {up: 1s, down: 600s, home: 60s, period: 0.5s}
 
 
 def compose_text(app: str, replicas: int, scale: str = "") -> str:
-    """A Compose file of the sample app, routed, with so many replicas or a scale of its own."""
+    """A Compose file of the sample app, routed, with so many replicas or a scale of its own.
+
+    Ready instances are probed every 10 s, as Kubernetes does unless told otherwise.
+    """
     return f"""
 name: {app}
 services:
@@ -39,7 +42,7 @@ services:
     build: {EXAMPLES}
     environment: {{CONCURRENCY: "4", QUEUE: "8", WORK_MS: "100"}}
     deploy: {{replicas: {replicas}, resources: {{reservations: {{cpus: "0.05", memory: 32M}}}}}}
-    healthcheck: {{test: ["CMD", "wget", "-qO-", "http://localhost:8000/healthz"], interval: 2s}}
+    healthcheck: {{test: ["CMD", "wget", "-qO-", "http://localhost:8000/healthz"], interval: 10s}}
     x-springtide:
       team: {app}
       route: {{host: {app}.localhost, port: 8000, max_requests: 4}}

@@ -12,6 +12,10 @@ from springtide.planning.index import RoutesApplied
 from springtide.routers.base import Router
 
 
+QUIET_PERIODS = 2
+"""Where no request came since the last look, the next look may wait so many periods."""
+
+
 class RouteKeeper:
     """Applies route tables in order, and looks at loads once a period; only it speaks to the router."""
 
@@ -22,6 +26,7 @@ class RouteKeeper:
         self._wanted: tuple[datetime, RouteTable] | None = None
         self._applied: RouteTable | None = None
         self._changed = asyncio.Event()
+        self._last_view: RouterView | None = None
 
     def want(self, at: datetime, table: RouteTable) -> None:
         """Make the router follow this plan. A later plan takes the place of one not yet applied."""
@@ -40,10 +45,12 @@ class RouteKeeper:
                 await self._router.apply(table)
                 self._applied = table
             self._mailbox.report(RoutesApplied(at), is_news=False)
-        view = await self._router.view()
+        view, before = await self._router.view(), self._last_view
+        self._last_view = view
         self._mailbox.report(view, is_news=has_changed or _has_drained(view))
+        is_quiet = before is not None and before.services == view.services
         try:
-            async with asyncio.timeout(self._period_seconds):
+            async with asyncio.timeout(self._period_seconds * (QUIET_PERIODS if is_quiet else 1)):
                 await self._changed.wait()
         except TimeoutError:
             return

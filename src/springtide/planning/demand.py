@@ -160,9 +160,9 @@ def _bounded(service: Service, wanted: int, need: Need) -> Demand:
         return Demand(
             service.id, count, Reason("at-maximum", f"{sentence} ask for {wanted}, above its maximum.", figures)
         )
-    if wanted < count:
+    if wanted < count or (need.count < count == scale.minimum):
         return Demand(
-            service.id, count, Reason("at-minimum", f"{sentence} ask for {wanted}, below its minimum.", figures)
+            service.id, count, Reason("at-minimum", f"{sentence} ask for {need.count}, below its minimum.", figures)
         )
     if wanted > need.count:
         return Demand(
