@@ -54,6 +54,7 @@ class Board:
     teams: dict[InstanceId, TeamName | None] = field(default_factory=dict)
     healthy: dict[PoolName, Resources] = field(default_factory=dict)
     owner_use: dict[PoolName, Resources] = field(default_factory=dict)
+    owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
     promised_own: dict[PoolName, Resources] = field(default_factory=dict)
     rungs_known: dict[PoolName, dict[InstanceId, Rung]] = field(default_factory=dict)
@@ -77,6 +78,8 @@ class Board:
             use = self._use_of(placement)
             use[pool] = use[pool] - placement.resources
             del self.placements[placement.instance]
+            if placement.instance in self.leaving and use is self.owner_use:
+                self.owner_leaving[pool] = self.owner_leaving[pool] - placement.resources
             self.leaving.discard(placement.instance)
 
     def add(self, placement: Placement, team: TeamName | None, *, is_leaving: bool = False) -> None:
@@ -95,21 +98,21 @@ class Board:
         if id not in self.leaving:
             self.leaving.add(id)
             placement = self.placements[id]
-            room = self.rooms[placement.node]
-            room.leaving = room.leaving + placement.resources
+            self._count_leaving(placement, placement.resources)
 
     def keep(self, id: InstanceId) -> None:
         """Take back ``mark_leaving``."""
         if id in self.leaving:
             self.leaving.remove(id)
             placement = self.placements[id]
-            room = self.rooms[placement.node]
-            room.leaving = room.leaving - placement.resources
+            self._count_leaving(placement, NOTHING - placement.resources)
 
     def can_keep(self, id: InstanceId) -> bool:
-        """Whether a leaving instance may stay: its capacity isn't promised, nor above the guests' quota."""
+        """Whether a leaving instance may stay: its capacity isn't promised, and no guest's is above quota."""
         placement = self.placements[id]
-        return self.rooms[placement.node].fits_later(placement.resources) and not self.guest_excess(placement.pool)
+        if not self.rooms[placement.node].fits_later(placement.resources):
+            return False
+        return self.is_owner(self.teams[id], self.fleet.pool(placement.pool)) or not self.guest_excess(placement.pool)
 
     def guest_excess(self, pool_name: PoolName) -> Resources:
         """By how much a pool's guests are above what they may use, as after a limit was lowered."""
@@ -135,8 +138,10 @@ class Board:
         return pool.team is not None and pool.team == team
 
     def owner_claim(self, pool: PoolName) -> Resources:
-        """What the owner uses of its pool, and what has been promised to it there."""
-        return self.owner_use.get(pool, NOTHING) + self.promised_own.get(pool, NOTHING)
+        """The most that the owner uses of its pool, now or once what leaves has left and what is promised has come."""
+        use = self.owner_use.get(pool, NOTHING)
+        coming = self.promised_own.get(pool, NOTHING) - self.owner_leaving.get(pool, NOTHING)
+        return use + coming.at_least_zero()
 
     def rung_for(self, service_id: ServiceId, pool_name: PoolName) -> Rung | None:
         """The cheapest rung that the service's ladder and the pool's quotas allow for one more instance.
@@ -175,6 +180,12 @@ class Board:
         """Quotas count an instance until it is seen gone, also while it leaves."""
         use = self._use_of(placement)
         use[placement.pool] = use.get(placement.pool, NOTHING) + placement.resources
+
+    def _count_leaving(self, placement: Placement, amount: Resources) -> None:
+        room = self.rooms[placement.node]
+        room.leaving = room.leaving + amount
+        if self.is_owner(self.teams[placement.instance], self.fleet.pool(placement.pool)):
+            self.owner_leaving[placement.pool] = self.owner_leaving.get(placement.pool, NOTHING) + amount
 
     def _use_of(self, placement: Placement) -> dict[PoolName, Resources]:
         pool = self.fleet.pool(placement.pool)
