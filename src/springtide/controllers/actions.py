@@ -101,7 +101,7 @@ class Actor:
             placement.resources,
         )
         await self._engine.create(spec)
-        await self._watcher.look_at(placement.instance)
+        self._watcher.look_at(placement.instance)
 
     async def _ensure_network(self, app: AppName, network: str) -> None:
         """Ask once; who comes while it is being made waits for the same answer."""

@@ -11,8 +11,9 @@ from springtide.model.identifiers import InstanceId
 from springtide.model.observations import EngineInstance
 from springtide.planning.index import InstanceMissing, InstanceSeen, InstancesListed
 
-GATHER_SECONDS = 0.02
-"""Events of one burst are looked at together."""
+GATHER_SECONDS = 0.03
+LOOKED_AT_SINGLY = 2
+"""Events of one burst are looked at together, and by one list where they are more than this."""
 LOOK_AGAIN_SECONDS = 10.0
 """However quiet the events, the whole list is compared this often."""
 
@@ -25,32 +26,32 @@ class InstanceWatcher:
         self._mailbox = mailbox
         self._prober = prober
         self._known: dict[InstanceId, EngineInstance] = {}
+        self._changed: asyncio.Queue[InstanceId] = asyncio.Queue()
         self.first_round = asyncio.Event()
         """Set once the engine was listed and each of its instances was asked once whether it is ready."""
 
     async def watch(self) -> None:
         """List, then follow events until the connection breaks. Raises EngineError."""
-        changed: asyncio.Queue[InstanceId] = asyncio.Queue()
-        collector = asyncio.create_task(self._collect(changed))
+        collector = asyncio.create_task(self._collect())
         try:
             await self._list_all()
             if not self.first_round.is_set():
                 await self._prober.wait_for_first_answers()
                 self.first_round.set()
             while not collector.done():
-                await self._look(changed)
+                await self._look()
             collector.result()
         finally:
             collector.cancel()
             await asyncio.gather(collector, return_exceptions=True)
 
-    async def look_at(self, id: InstanceId) -> None:
-        """Report one instance as it is now."""
-        self._report(id, await self._engine.get(id))
+    def look_at(self, id: InstanceId) -> None:
+        """Report this instance soon, together with others of whom there is news."""
+        self._changed.put_nowait(id)
 
-    async def _collect(self, changed: asyncio.Queue[InstanceId]) -> None:
+    async def _collect(self) -> None:
         async for id in self._engine.watch():
-            changed.put_nowait(id)
+            self._changed.put_nowait(id)
 
     async def _list_all(self) -> None:
         """Take over the whole list. Who is missing from it is asked for singly: it may be newer than the list."""
@@ -62,19 +63,20 @@ class InstanceWatcher:
         for id in [each for each in self._known if each not in listed]:
             self._report(id, await self._engine.get(id))
 
-    async def _look(self, changed: asyncio.Queue[InstanceId]) -> None:
-        """Wait for the next burst of events and look at everyone in it."""
+    async def _look(self) -> None:
+        """Wait for the next burst of news and look at everyone in it: singly if few, else by one list."""
         try:
             async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                ids = {await changed.get()}
+                ids = {await self._changed.get()}
         except TimeoutError:
             await self._list_all()
             return
         await asyncio.sleep(GATHER_SECONDS)
-        while not changed.empty():
-            ids.add(changed.get_nowait())
-        for id, found in zip(ids, await asyncio.gather(*(self._engine.get(id) for id in ids)), strict=True):
-            self._report(id, found)
+        while not self._changed.empty():
+            ids.add(self._changed.get_nowait())
+        listed = {each.id: each for each in await self._engine.list()} if len(ids) > LOOKED_AT_SINGLY else {}
+        for id in sorted(ids):
+            self._report(id, listed[id] if id in listed else await self._engine.get(id))
 
     def _report(self, id: InstanceId, instance: EngineInstance | None) -> None:
         if self._known.get(id) == instance:

@@ -11,7 +11,6 @@ from springtide.model.routing import RouteTable
 from springtide.planning.index import RoutesApplied
 from springtide.routers.base import Router
 
-
 QUIET_PERIODS = 2
 """Where no request came since the last look, the next look may wait so many periods."""
 
