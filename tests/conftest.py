@@ -1,6 +1,6 @@
 """Hypothesis profiles: ``default`` is quick and the same each time; ``soak`` looks long and anew.
 
-``HYPOTHESIS_PROFILE=soak pytest tests/planning`` chooses the second.
+``HYPOTHESIS_PROFILE=soak pytest --timeout=0 tests/planning`` chooses the second.
 """
 
 from __future__ import annotations

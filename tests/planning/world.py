@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from springtide.model.fleet import Fleet, Offer
 from springtide.model.identifiers import AppName, CloudName, InstanceId, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import (
+    ActionFailed,
     CloudView,
     ContainerState,
     EndpointLoad,
@@ -22,7 +24,7 @@ from springtide.model.observations import (
     RouterView,
     ServiceLoad,
 )
-from springtide.model.placements import Placement, PlacementState
+from springtide.model.placements import Placement, PlacementState, Rental
 from springtide.model.record import Change, Commit, Kind, Record
 from springtide.model.workloads import Service
 from springtide.planning.board import rungs_of
@@ -35,6 +37,7 @@ from springtide.planning.convergence import (
     ReturnMachine,
 )
 from springtide.planning.draft import start_draft
+from springtide.planning.explanation import Explanation
 from springtide.planning.index import (
     AppCleared,
     Index,
@@ -62,7 +65,13 @@ class World:
         self.machines: dict[str, Machine] = {}
         self.loads: dict[str, float] = {}
         self.in_flight: dict[InstanceId, int] = {}
+        self.stock: dict[str, int | None] = {}
+        """By shape, where it differs from what the fleet's offers say."""
+        self.refusing: set[str] = set()
+        """Clouds that refuse every request."""
         self.history: list[Plan] = []
+        self.on_plan: Callable[[Index, Plan], None] | None = None
+        """Shown each plan with the index it was made from."""
         self._arrived: dict[ServiceId, float] = {}
         self._counted_at = START
         self.put(Change(Kind.FLEET, "fleet", fleet))
@@ -79,10 +88,21 @@ class World:
         self.version += 1
         self.index = advance(self.index, [RecordChanged(self.record.after(Commit(self.version, changes)))])
 
+    def copy(self) -> World:
+        """A second world that goes its own way from here, unwatched."""
+        twin = copy(self)
+        twin.containers, twin.machines = dict(self.containers), dict(self.machines)
+        twin.loads, twin.in_flight = dict(self.loads), dict(self.in_flight)
+        twin.stock, twin.refusing = dict(self.stock), set(self.refusing)
+        twin.history, twin._arrived, twin.on_plan = [], dict(self._arrived), None
+        return twin
+
     def deploy(self, service: Service, **revision: Any) -> None:
         number = int(service.revision.partition("@")[2])
+        before = self.record.apps.get(service.app)
+        others = [each for each in (before.services if before else ()) if each != service.id]
         self.put(
-            Change(Kind.APP, service.app, an_app(service.app, service.id)),
+            Change(Kind.APP, service.app, an_app(service.app, *others, service.id)),
             Change(Kind.REVISION, service.revision, a_revision(service.id, number, **revision)),
             Change(Kind.SERVICE, service.id, service),
         )
@@ -94,13 +114,20 @@ class World:
         self.put(Change(Kind.SERVICE, service, after))
 
     def remove(self, service: str) -> None:
-        app = AppName(service.partition("/")[0])
-        self.put(
-            Change(Kind.SERVICE, service, None), Change(Kind.APP, app, replace(self.record.apps[app], services=()))
-        )
+        app = self.record.apps[AppName(service.partition("/")[0])]
+        left = tuple(each for each in app.services if each != service)
+        self.put(Change(Kind.SERVICE, service, None), Change(Kind.APP, app.name, replace(app, services=left)))
+
+    def set_fleet(self, **overrides: Any) -> None:
+        """Change the fleet file."""
+        self.put(Change(Kind.FLEET, "fleet", replace(self.record.fleet, **overrides)))
+        self.observe()
 
     def plan(self) -> Plan:
-        return plan(self.index, self.now)
+        made = plan(self.index, self.now)
+        if self.on_plan is not None:
+            self.on_plan(self.index, made)
+        return made
 
     def commit(self, made: Plan) -> None:
         """Commit a plan's changes, and let the router follow."""
@@ -122,16 +149,16 @@ class World:
                     self.containers.pop(id, None)
                     self.index = advance(self.index, [InstanceDeleted(id)])
                 case RentMachine(rental):
-                    pool = next(pool for pool in self.record.fleet.pools if pool.name == rental.pool)
-                    machine = Machine(
-                        rental.token, rental.cloud, pool.name, rental.shape, MachineState.BOOTING, self.now
-                    )
-                    self.machines.setdefault(rental.token, machine)
+                    self._rent(rental)
                 case ReturnMachine(_, token):
                     self.machines.pop(token, None)
                     self.index = advance(self.index, [MachineReturned(token)])
                 case ClearApp(app):
                     self.index = advance(self.index, [AppCleared(app)])
+
+    def fail(self, subject: str, code: str = "engine", sentence: str = "It failed.") -> None:
+        """Let an action come back with an error."""
+        self.index = advance(self.index, [ActionFailed(subject, self.now, code, sentence)])
 
     def tick(self, seconds: float = 0.5, *, ready: bool = True) -> Plan:
         """One round: time passes, clouds boot, a plan is made, committed and carried out."""
@@ -171,6 +198,38 @@ class World:
         instance = replace(self.containers[InstanceId(id)], state=ContainerState.EXITED, exit_code=exit_code)
         self.containers[InstanceId(id)] = instance
         self.index = advance(self.index, [InstanceSeen(instance)])
+
+    def crash_everything(self) -> None:
+        """End every container that runs."""
+        for id, instance in sorted(self.containers.items()):
+            if instance.state is ContainerState.RUNNING:
+                self.kill(id, exit_code=1)
+
+    def unready(self, *ids: str, detail: str = "connection refused") -> None:
+        for id in ids:
+            self.index = advance(self.index, [ProbedInstance(InstanceId(id), Readiness.UNREADY, self.now, detail)])
+
+    def vanish(self, token: str) -> None:
+        """A rented machine is gone, and all that ran on it, without a word from its cloud."""
+        del self.machines[token]
+        self.containers = {id: each for id, each in self.containers.items() if each.node != token}
+        self.index = advance(self.index, [InstancesListed(tuple(self.containers.values()))])
+        self.observe()
+
+    def restart(self) -> None:
+        """The control plane starts anew over the same record; the engine is listed and probed again."""
+        self.index = advance(Index(), [RecordChanged(self.record), InstancesListed(tuple(self.containers.values()))])
+        self.make_ready(*sorted(self.containers))
+        self.observe()
+
+    def ready(self, service: str) -> list[Placement]:
+        """Running instances whose probes pass."""
+        draft = start_draft(self.index, {}, self.now)
+        return [each for each in self.running(service) if draft.is_ready(each.instance)]
+
+    def why(self, service: str) -> Explanation:
+        """What the last plan says of a service."""
+        return self.history[-1].explanations[ServiceId(service)]
 
     def running(self, service: str) -> list[Placement]:
         mine = [each for each in self.record.placements.values() if each.service == service]
@@ -214,6 +273,26 @@ class World:
             self.index, [InstanceSeen(instance), ProbedInstance(placement.instance, readiness, self.now)]
         )
 
+    def _rent(self, rental: Rental) -> None:
+        offers = [offer for cloud in self.record.fleet.clouds for offer in cloud.offers if offer.cloud == rental.cloud]
+        left = next((self._left(offer) for offer in offers if offer.shape == rental.shape), 0)
+        if rental.token in self.machines:
+            return
+        if rental.cloud in self.refusing:
+            self.fail(rental.token, "cloud", "The cloud has a bad day.")
+        elif left is not None and left <= 0:
+            self.fail(rental.token, "out-of-stock", f"No {rental.shape} is left.")
+        else:
+            self.machines[rental.token] = Machine(
+                rental.token, rental.cloud, rental.pool, rental.shape, MachineState.BOOTING, self.now
+            )
+
+    def _left(self, offer: Offer) -> int | None:
+        """How many machines of this offer can still be rented; ``None``: nobody knows."""
+        stock = self.stock.get(offer.shape, offer.stock)
+        rented = [each for each in self.machines.values() if (each.cloud, each.shape) == (offer.cloud, offer.shape)]
+        return None if stock is None else max(0, stock - len(rented))
+
     def _boot(self) -> None:
         boot = {(o.cloud, o.shape): o.boot_seconds for cloud in self.record.fleet.clouds for o in cloud.offers}
         for token, machine in self.machines.items():
@@ -222,12 +301,9 @@ class World:
                 self.machines[token] = replace(machine, state=MachineState.READY)
 
     def _view(self, cloud: CloudName, offers: tuple[Offer, ...]) -> CloudView:
-        rented = [machine.shape for machine in self.machines.values()]
-        left = tuple(
-            replace(offer, stock=offer.stock - rented.count(offer.shape)) if offer.stock is not None else offer
-            for offer in offers
-        )
-        return CloudView(cloud, self.now, tuple(self.machines.values()), left)
+        machines = tuple(machine for machine in self.machines.values() if machine.cloud == cloud)
+        shown = (each if each.stock is None else replace(each, stock=self._left(each)) for each in offers)
+        return CloudView(cloud, self.now, machines, tuple(shown))
 
     def _router_view(self) -> RouterView:
         seconds = (self.now - self._counted_at).total_seconds()

@@ -1,0 +1,252 @@
+"""The laws of DESIGN.md, section 4, as functions that fail with figures where a plan breaks one.
+
+Each looks at one :class:`Moment` and holds after every single step, however little of the plans
+before was carried out. Laws that speak of what comes later (2, 5, and half of 9) have their
+checkers here too; their tests let the time pass.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from springtide.model.events import Reason
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import NodeId, PoolName
+from springtide.model.leases import Rung
+from springtide.model.placements import Placement, PlacementState, Rental, RentalState
+from springtide.model.resources import NOTHING, Resources, total
+from springtide.model.workloads import Band, Service
+from springtide.planning import quota
+from springtide.planning.bursting import RETURN_SECONDS
+from springtide.planning.index import Index
+from springtide.planning.money import budget_start, committed_since, next_charge, refusal_of
+from springtide.planning.planner import plan
+from tests.planning.moments import Moment, is_staying
+
+
+def law_1_nodes_hold_what_is_placed(moment: Moment) -> None:
+    """Never over-allocate a node: all placements, leaving ones included until gone, fit its allocatable.
+
+    Excused: a node made smaller than what it held already. Then the plan puts nothing more on it of the
+    kind that is short, and who stays fits.
+    """
+    for node, allocatable in moment.allocatable.items():
+        staying = total(each.resources for each in moment.placed() if each.node == node and is_staying(each))
+        assert staying.fits_in(allocatable), f"law 1: {node} keeps {staying} of {allocatable}"
+    added = {each.node: each for each in moment.added()}
+    for node, allocatable in moment.allocatable.items():
+        held = moment.on(node)
+        if node in added:
+            asked = total(each.resources for each in moment.added() if each.node == node)
+            over = [kind for kind in asked.kinds if held[kind] > allocatable[kind]]
+            assert not over, f"law 1: {node} holds {held} of {allocatable} after {added[node].instance} was added"
+        else:
+            before = total(each.resources for each in moment.before.placements.values() if each.node == node)
+            assert held.fits_in(allocatable) or held.fits_in(before), f"law 1: {node} holds {held} of {allocatable}"
+
+
+def law_1_guests_keep_to_their_quota(moment: Moment) -> None:
+    """Never over-allocate a pool: guests that stay fit what it shares and lends, in every kind.
+
+    Who is above a limit (it was lowered, or a node went) has notice. A guest is only ever added where
+    all guests, leaving ones included, keep within the quota of the kinds that it asks for. Excused: a
+    pool with a node that was made smaller than what it holds, until that node is relieved.
+    """
+    overfull = {moment.pool_of(id) for id, size in moment.allocatable.items() if not moment.on(id).fits_in(size)}
+    for pool in moment.fleet.pools:
+        if pool.is_elastic or pool.name in overfull:
+            continue
+        guests, limit = moment.guests(pool), moment.guest_limit(pool)
+        staying = total(each.resources for each in guests if is_staying(each))
+        assert staying.fits_in(limit), f"law 1: guests of {pool.name} hold {staying}, may hold {limit}"
+        used = total(each.resources for each in guests)
+        for guest in moment.added():
+            if guest in guests:
+                over = [kind for kind in guest.resources.kinds if used[kind] > limit[kind]]
+                assert not over, f"law 1: {guest.instance} came to {pool.name}, whose guests hold {used} of {limit}"
+
+
+def law_1_commitments_keep_to_the_budget(moment: Moment) -> None:
+    """Never exceed a budget: whatever a plan commits of its own will keeps within every budget.
+
+    A period that had begun before the plan was made is booked whatever the budget says: it is owed.
+    """
+    willing = [
+        token
+        for token, rental in moment.after.rentals.items()
+        if (before := moment.before.rentals.get(token)) is None
+        or (rental.periods_committed > before.periods_committed and _last_period_start(rental) > moment.now)
+    ]
+    for budget in moment.fleet.budgets:
+        start = budget_start(budget, moment.now)
+        committed = committed_since(start, moment.after.rentals.values(), moment.after.ledger.values())
+        assert not willing or committed <= budget.limit_micros, (
+            f"law 1: {willing} bring commitments to {committed} of {budget.limit_micros}"
+        )
+
+
+def _last_period_start(rental: Rental) -> datetime:
+    return next_charge(replace(rental, periods_committed=rental.periods_committed - 1))
+
+
+def law_1_rents_keep_to_limit_and_stock(moment: Moment) -> None:
+    """Never over-allocate a cloud: a pool's nodes keep to its limit, requests under way to the stock shown."""
+    fresh = [each for token, each in moment.after.rentals.items() if token not in moment.before.rentals]
+    seen = {machine.token for view in moment.index.clouds.values() for machine in view.machines}
+    for rental in fresh:
+        pool = moment.fleet.pool(rental.pool)
+        count = sum(1 for each in moment.after.rentals.values() if each.pool == pool.name)
+        assert count <= pool.max_nodes, f"law 1: {pool.name} has {count} nodes of at most {pool.max_nodes}"
+        offers = moment.index.clouds[rental.cloud].offers
+        stock = next(offer.stock for offer in offers if offer.shape == rental.shape)
+        asked = [
+            token
+            for token, each in moment.after.rentals.items()
+            if (each.cloud, each.shape) == (rental.cloud, rental.shape)
+            and token not in seen
+            and each.state is RentalState.RENTING
+        ]
+        assert stock is None or len(asked) <= stock, f"law 1: {asked} asked for, in stock: {stock}"
+
+
+def law_2_owners_have_what_is_theirs(moment: Moment) -> None:
+    """By the deadline the owner runs whatever the same placer would place were there no guests.
+
+    For each team the same plan is made of an index without the others' instances on its pools, its
+    own instances unmoved (nobody comes home): on its own pools it finds place for nobody more.
+    """
+    for team in {pool.team for pool in moment.fleet.pools if pool.team is not None}:
+        pools = [pool for pool in moment.fleet.pools if pool.team == team]
+        alone = _without_guests(moment.index, {pool.name for pool in pools})
+        absent = Moment(alone, plan(alone, moment.now))
+        more = [each.instance for pool in pools for each in absent.added() if each in absent.on_pool(pool)]
+        coming = [each for pool in pools for each in moment.added() if each in moment.on_pool(pool)]
+        assert len(more) <= len(coming), f"law 2: without guests the pools of {team} would also carry {more}"
+
+
+def _without_guests(index: Index, pools: set[PoolName]) -> Index:
+    """The index without other teams' instances on these pools, and with nobody about to move home."""
+    record = index.record
+    teams = {pool.name: pool.team for pool in record.fleet.pools}
+
+    def is_guest(placement: Placement) -> bool:
+        service = record.services.get(placement.service)
+        return placement.pool in pools and (service is None or service.team != teams[placement.pool])
+
+    kept = {id: each for id, each in record.placements.items() if not is_guest(each)}
+    fleet = replace(record.fleet, scaling=replace(record.fleet.scaling, max_moves_at_once=0))
+    return replace(index, record=replace(record, fleet=fleet, placements=MappingProxyType(kept)))
+
+
+def law_3_owners_are_left_alone_at_home(moment: Moment) -> None:
+    """Nobody inside nominal quota is preempted by another team: no owner at home is reclaimed for anybody."""
+    for pool in moment.fleet.pools:
+        for placement in moment.placed():
+            if placement.pool == pool.name and moment.is_owner(placement, pool) and placement.eviction is not None:
+                assert placement.eviction.rule != "reclaim", f"law 3: {placement.instance} is reclaimed at home"
+
+
+def law_4_order_does_not_matter(moment: Moment, reordered: Index) -> None:
+    """Deterministic: the same index gives an equal plan, in whatever order its mappings were filled."""
+    assert plan(moment.index, moment.now) == moment.plan, "law 4: the same index gave another plan"
+    assert plan(reordered, moment.now) == moment.plan, "law 4: the order of a mapping mattered"
+
+
+Cost = tuple[int, ...]
+"""Missing by band, money an hour, waiting, rungs above own, asked to leave: compared from left to right."""
+
+
+def cost_of(moment: Moment) -> Cost:
+    """What law 5 says must fall.
+
+    Unmet demand by band (no place and none promised); micros an hour for machines that are kept; then
+    those that wait for promised room; the sum over staying instances of the steps above ``own``; and
+    how many are being let go but aren't stopped yet.
+    """
+    explanations = moment.plan.explanations
+    bands = [sum(explanations[s.id].missing for s in moment.services() if s.band is band) for band in Band]
+    kept = (rental for rental in moment.after.rentals.values() if rental.state is RentalState.RENTING)
+    staying = [each for each in moment.placed() if is_staying(each)]
+    leaving = [e for e in moment.placed() if e.eviction is not None and e.state is not PlacementState.STOPPING]
+    return (
+        *bands,
+        sum(rental.price_micros_per_hour for rental in kept),
+        sum(each.waiting for each in explanations.values()),
+        sum(moment.rung_after(each).order for each in staying),
+        len(leaving),
+    )
+
+
+def law_5_cost_falls(costs: Sequence[Cost]) -> None:
+    """Comes to rest: with demand, fleet and now fixed, each round's cost is at most the round's before.
+
+    Costs compare lexicographically. Comparable are all rounds after the first, which still answers
+    what changed before, unless an old revision is being replaced: letting go of a ready old
+    instance for one that isn't placed yet raises unmet demand for a round.
+    """
+    for earlier, later in itertools.pairwise(costs[1:]):
+        assert later <= earlier, f"law 5: the cost rose from {earlier} to {later}"
+
+
+def law_6_no_missing_instance_fits(moment: Moment) -> None:
+    """No idle capacity: no instance that is missing, of a service that may grow, fits on any node it may use.
+
+    Judged apart from the planner's board: nodes by what the record places on them, quotas by their
+    arithmetic. Where a team waits for room on its own pool, all that it waits for counts as taken on
+    every node there: the one time-limited reservation.
+    """
+    for service in moment.services():
+        explanation = moment.plan.explanations[service.id]
+        if explanation.missing <= 0 or is_blocked(explanation.refusals):
+            continue
+        for node in moment.allocatable:
+            assert not _fits(moment, service, node), (
+                f"law 6: {explanation.missing} of {service.id} are missing and one fits on {node}"
+            )
+
+
+def is_blocked(refusals: tuple[Reason, ...]) -> bool:
+    return any(refusal.code in ("backing-off", "waits-for-dependency") for refusal in refusals)
+
+
+def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
+    pool = moment.fleet.pool(moment.pool_of(node))
+    if pool.is_elastic:
+        revision = moment.after.revisions[service.revision]
+        before = moment.before.revisions[service.revision]
+        allowed = Rung.CLOUD in service.ladder and revision.proven_at is not None and before.proven_at is not None
+        open_nodes = moment.ready_machines - _unpayable(moment)
+        return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
+    held = moment.waiting_amount(each for each in moment.services() if each.team == pool.team)
+    if not service.resources.fits_in(moment.free(node) - held):
+        return False
+    return {rung_for(moment, service, pool, claim) for claim in (held, NOTHING)} <= set(service.ladder)
+
+
+def _unpayable(moment: Moment) -> set[NodeId]:
+    """Machines close to a next charge that no budget allows: they take nothing more."""
+    rentals = {**moment.before.rentals, **moment.after.rentals}.values()
+    terms = moment.fleet.scaling
+    lead = timedelta(seconds=RETURN_SECONDS + 2 * terms.period_seconds + moment.fleet.reclaim.grace_seconds)
+    ledger = moment.before.ledger.values()
+    return {
+        rental.node
+        for rental in rentals
+        if moment.now >= next_charge(rental) - lead
+        and refusal_of(moment.fleet, rentals, ledger, rental.price_micros_per_period, moment.now) is not None
+    }
+
+
+def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources) -> Rung | None:
+    """The rung on which one more instance would begin."""
+    use, healthy = moment.owner_use(pool) + held, moment.healthy(pool.name)
+    if pool.team == service.team:
+        return Rung.OWN if quota.is_own(pool, healthy, use, service.resources) else Rung.SHARED
+    guests = total(each.resources for each in moment.guests(pool)) + service.resources
+    if guests.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held)):
+        return Rung.SHARED
+    return Rung.BORROWED if guests.fits_in(moment.guest_limit(pool, promised=held)) else None
