@@ -1,0 +1,104 @@
+"""The arithmetic of pools: identities that hold to the last unit, in every kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from springtide.model.fleet import Pool
+from springtide.model.resources import NOTHING, Resources
+from springtide.planning import quota
+from tests.builders import a_pool
+
+KINDS = ("cpu_millis", "memory_bytes", "gpu")
+
+
+def amounts(most: int = 1000) -> st.SearchStrategy[Resources]:
+    return st.fixed_dictionaries({kind: st.integers(0, most) for kind in KINDS}).map(Resources.of)
+
+
+team_pools = st.builds(
+    lambda percent, limit: a_pool("feed", "feed", contribution_percent=percent, lending_limit=limit),
+    st.integers(0, 100),
+    st.none() | amounts(),
+)
+
+
+@given(team_pools, amounts())
+def test_own_and_contributed_parts_are_the_whole_pool(pool: Pool, healthy: Resources) -> None:
+    assert quota.own_part(pool, healthy) + quota.contributed_part(pool, healthy) == healthy
+
+
+@given(amounts(), amounts())
+def test_a_company_pool_is_all_shared_and_lends_nothing_beyond(healthy: Resources, use: Resources) -> None:
+    company = a_pool("all")
+    assert quota.contributed_part(company, healthy) == healthy
+    assert quota.own_part(company, healthy) == quota.lending_limit(company, healthy) == NOTHING
+    assert quota.guest_quota(company, healthy, NOTHING, may_borrow=True) == healthy
+
+
+@given(team_pools, amounts())
+def test_no_pool_lends_more_than_its_own_part_nor_more_than_its_limit(pool: Pool, healthy: Resources) -> None:
+    lent = quota.lending_limit(pool, healthy)
+    assert lent.fits_in(quota.own_part(pool, healthy))
+    assert pool.lending_limit is None or lent.fits_in(pool.lending_limit)
+    assert pool.lending_limit is not None or lent == quota.own_part(pool, healthy)
+
+
+@given(team_pools, amounts(), amounts())
+def test_owner_and_guests_together_never_exceed_the_pool(pool: Pool, healthy: Resources, owner: Resources) -> None:
+    guests = quota.guest_quota(pool, healthy, owner, may_borrow=True)
+    for kind in KINDS:
+        assert guests[kind] + owner[kind] <= max(healthy[kind], owner[kind])
+
+
+@given(team_pools, amounts(), amounts())
+def test_without_a_limit_guests_may_use_all_that_the_owner_leaves(
+    pool: Pool, healthy: Resources, owner: Resources
+) -> None:
+    free = replace(pool, lending_limit=None)
+    assert quota.guest_quota(free, healthy, owner, may_borrow=True) == (healthy - owner).at_least_zero()
+
+
+@given(team_pools, amounts(), amounts())
+def test_borrowing_only_ever_adds(pool: Pool, healthy: Resources, owner: Resources) -> None:
+    shared = quota.guest_quota(pool, healthy, owner, may_borrow=False)
+    assert shared == quota.shareable_left(pool, healthy, owner)
+    assert shared.fits_in(quota.guest_quota(pool, healthy, owner, may_borrow=True))
+    assert shared.fits_in(quota.contributed_part(pool, healthy))
+
+
+@given(team_pools, amounts(), amounts(), amounts(100))
+def test_more_use_by_the_owner_never_means_more_for_guests(
+    pool: Pool, healthy: Resources, owner: Resources, more: Resources
+) -> None:
+    for may_borrow in (False, True):
+        before = quota.guest_quota(pool, healthy, owner, may_borrow=may_borrow)
+        assert quota.guest_quota(pool, healthy, owner + more, may_borrow=may_borrow).fits_in(before)
+
+
+@given(team_pools, amounts(), amounts(), amounts(100))
+def test_an_owner_within_its_own_part_takes_nothing_from_what_is_shared(
+    pool: Pool, healthy: Resources, owner: Resources, amount: Resources
+) -> None:
+    if quota.is_own(pool, healthy, owner, amount):
+        taken = owner + amount
+        asked = [kind for kind in KINDS if amount[kind] > 0]
+        left, whole = quota.shareable_left(pool, healthy, taken), quota.contributed_part(pool, healthy)
+        assert all(left[kind] == whole[kind] for kind in asked)
+
+
+@given(amounts(), amounts(), amounts(100))
+def test_a_guest_that_straddles_the_split_is_shared(shareable: Resources, before: Resources, amount: Resources) -> None:
+    asked = [kind for kind in KINDS if amount[kind] > 0]
+    expected = all(before[kind] < shareable[kind] for kind in asked)
+    assert quota.is_shared(shareable, before, amount) == expected
+
+
+@given(team_pools, amounts(), amounts(), st.sampled_from(KINDS), st.integers(0, 1000))
+def test_each_kind_is_reckoned_apart(pool: Pool, healthy: Resources, owner: Resources, kind: str, more: int) -> None:
+    changed = quota.guest_quota(pool, healthy, owner + Resources.of({kind: more}), may_borrow=True)
+    before = quota.guest_quota(pool, healthy, owner, may_borrow=True)
+    assert all(changed[other] == before[other] for other in KINDS if other != kind)
