@@ -72,6 +72,17 @@ def test_it_fits_exactly_where_nothing_lacks(amount: Resources, room: Resources)
     assert set(amount.lacking_in(room)) == {k for k in KINDS if amount[k] > 0 and amount[k] > room[k]}
 
 
+@given(asked, asked, asked)
+def test_what_fits_still_fits_in_more_room_and_so_does_less_of_it(
+    amount: Resources, spare: Resources, less: Resources
+) -> None:
+    room = amount + spare
+    assert amount.fits_in(room)
+    assert amount.fits_in(room + less)
+    assert (amount - less).fits_in(room)
+    assert amount.fits_in(room - less) == all(amount[k] <= room[k] - less[k] for k in KINDS if amount[k] > 0)
+
+
 @given(asked, anything, st.sampled_from(KINDS), st.integers(-1000, 1000))
 def test_a_kind_that_is_not_asked_for_never_blocks(amount: Resources, room: Resources, kind: str, change: int) -> None:
     without = amount - Resources.of({kind: amount[kind]})

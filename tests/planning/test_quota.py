@@ -90,11 +90,15 @@ def test_an_owner_within_its_own_part_takes_nothing_from_what_is_shared(
         assert all(left[kind] == whole[kind] for kind in asked)
 
 
-@given(amounts(), amounts(), amounts(100))
-def test_a_guest_that_straddles_the_split_is_shared(shareable: Resources, before: Resources, amount: Resources) -> None:
+@given(amounts(200), amounts(100))
+def test_of_equal_guests_the_last_shared_one_is_the_one_that_straddles_the_split(
+    shareable: Resources, amount: Resources
+) -> None:
     asked = [kind for kind in KINDS if amount[kind] > 0]
-    expected = all(before[kind] < shareable[kind] for kind in asked)
-    assert quota.is_shared(shareable, before, amount) == expected
+    begun = min((-(-shareable[kind] // amount[kind]) for kind in asked), default=0)
+    if asked:
+        assert all(quota.is_shared(shareable, amount.times(before), amount) for before in range(begun))
+        assert not quota.is_shared(shareable, amount.times(begun), amount)
 
 
 @given(team_pools, amounts(), amounts(), st.sampled_from(KINDS), st.integers(0, 1000))
