@@ -70,13 +70,13 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     return [
         f"{summary['requests_total']} requests: {summary['requests_failed']} lost, {summary['requests_shed']} shed.",
         f"Rungs used, in order: {used}.",
-        f"The spike's capacity was ready after {_seconds(spike['capacity_ready_seconds'])}, "
-        f"the owner's own machines after {_seconds(reclaim['owner_ready_seconds'])} at most.",
+        f"Capacity for the spike: {_ready(spike['capacity_ready_seconds'])}. "
+        f"The owner's own machines, reclaimed: {_ready(reclaim['owner_ready_seconds'])}.",
         f"Cloud: {cloud['nodes_peak']} machines at the peak, {cloud['nodes_end']} at the end, "
         f"{cloud['spend']:.6f} {cloud['currency']}; {summary['home']['moves']} instances came home.",
         f"Dashboard: {summary['dashboard_url']}",
     ]
 
 
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.1f} s"
+def _ready(seconds: float | None) -> str:
+    return "never ready" if seconds is None else f"ready after {seconds:.1f} s"

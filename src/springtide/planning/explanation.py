@@ -133,7 +133,8 @@ def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Rea
     lacking = service.resources.lacking_in(limit - used)
     if lacking:
         kind = lacking[0]
-        have = f"{_amount(kind, used[kind])} of {_amount(kind, limit[kind])}"
+        # Beyond its limit a rung holds nothing: what is above stands on the next one.
+        have = f"{_amount(kind, min(used[kind], limit[kind]))} of {_amount(kind, limit[kind])}"
         needs = _amount(kind, service.resources[kind])
         sentence = f"{rung}: pool {pool.name} has {have} in use, and an instance needs {needs}."
         figures = (
