@@ -209,6 +209,10 @@ class World:
         for id in ids:
             self.index = advance(self.index, [ProbedInstance(InstanceId(id), Readiness.UNREADY, self.now, detail)])
 
+    def starting(self, *ids: str, detail: str) -> None:
+        for id in ids:
+            self.index = advance(self.index, [ProbedInstance(InstanceId(id), Readiness.STARTING, self.now, detail)])
+
     def vanish(self, token: str) -> None:
         """A rented machine is gone, and all that ran on it, without a word from its cloud."""
         del self.machines[token]

@@ -1,0 +1,112 @@
+"""Stories of instances that make way for others of their own service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from springtide.model.identifiers import RevisionId
+from springtide.model.resources import Resources
+from tests.builders import HOME_LADDER, MIB, a_fleet, a_pool, a_service, amount, nodes
+from tests.planning.world import World
+
+FEED, RED = "feed/web", "redpacket/web"
+SECOND = RevisionId("feed/web@2")
+
+
+def test_in_a_full_fleet_a_new_revision_goes_one_at_a_time_through_the_room_of_the_old() -> None:
+    service = a_service(FEED, 4, ladder=HOME_LADDER)
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)), [service])
+    world.run(2)
+    world.deploy(replace(service, revision=SECOND))
+    least = 4
+    for _ in range(20):
+        world.tick()
+        least = min(least, len(world.ready(FEED)))
+    assert least == 3
+    assert {each.revision for each in world.running(FEED)} == {SECOND}
+    assert len(world.ready(FEED)) == 4
+
+
+def test_a_single_instance_in_a_full_fleet_is_not_stopped_for_its_new_revision_and_why_says_so() -> None:
+    service = a_service(FEED, 1, ladder=HOME_LADDER, resources=amount(200))
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)), [service])
+    world.run(2)
+    world.deploy(replace(service, revision=SECOND))
+    world.run(10)
+    assert len(world.ready(FEED)) == 1
+    assert (world.why(FEED).missing, world.why(FEED).refusals[0].code) == (1, "own-full")
+
+
+def test_a_roll_back_keeps_the_instances_that_were_about_to_go() -> None:
+    world = World(a_fleet(), [a_service(FEED, 4)])
+    world.run(2)
+    before = {each.instance for each in world.running(FEED)}
+    world.deploy(a_service(FEED, 4, revision=SECOND))
+    world.tick(ready=False)
+    world.deploy(a_service(FEED, 4))
+    world.run(5)
+    assert {each.instance for each in world.running(FEED)} == before
+    assert "taken-back" in world.event_codes()
+
+
+def test_an_instance_that_never_gets_ready_is_replaced_with_its_last_probe_in_the_reason() -> None:
+    world = World(a_fleet(), [a_service(FEED, 1)])
+    world.tick(ready=False)
+    world.starting("feed-web-1", detail="connection refused")
+    world.run(250, step=5)
+    event = world.find_event(lambda code: code == "never-ready")
+    assert event.reason.figure("instance") == "feed-web-1"
+    assert "connection refused" in event.reason.sentence
+    assert "feed-web-1" not in world.record.placements
+
+
+def test_while_those_that_stay_are_starting_the_dear_ready_ones_serve_on() -> None:
+    world = World(a_fleet(), [a_service(FEED, 3), a_service(RED, 14)])
+    world.run(6)
+    for victim in world.running(RED)[:2]:
+        world.kill(victim.instance)
+    world.tick()
+    world.tick(ready=False)
+    assert (len(world.running(RED)), len(world.ready(RED))) == (14, 12)
+    world.scale(RED, 12)
+    world.tick(ready=False)
+    assert len(world.ready(RED)) == 12
+    world.make_ready(*sorted(world.containers))
+    world.run(1)
+    assert "cloud" not in world.rungs(RED)
+    assert len(world.ready(RED)) == 12
+
+
+def test_a_guest_that_frees_nothing_of_what_lacks_is_left_alone() -> None:
+    cache = a_service("redpacket/cache", 1, resources=Resources.of(memory_bytes=32 * MIB), ladder=HOME_LADDER)
+    services = [a_service(FEED, 0, resources=amount(150, 32)), cache, a_service(RED, 2, ladder=HOME_LADDER)]
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)), services)
+    world.run(1)
+    world.scale(FEED, 1)
+    world.tick()
+    noticed = {each.service for each in world.record.placements.values() if each.eviction is not None}
+    assert noticed == {RED}
+    world.run(12)
+    assert (len(world.ready(FEED)), len(world.ready("redpacket/cache"))) == (1, 1)
+
+
+def test_an_owner_that_swaps_an_instance_disturbs_no_guest() -> None:
+    """The leaving one and its successor are not both counted against the guests."""
+    shared = a_pool("feed", "feed", contribution_percent=50)
+    guest = a_service(RED, 2, ladder=HOME_LADDER)
+    world = World(a_fleet(pools=(shared,), nodes=nodes("feed", 1)), [a_service(FEED, 2), guest])
+    world.run(2)
+    world.kill(world.running(FEED)[0].instance)
+    world.run(3)
+    assert "above-limit" not in world.event_codes()
+    assert (len(world.ready(FEED)), len(world.ready(RED))) == (2, 2)
+
+
+def test_a_node_made_smaller_than_what_it_holds_is_relieved_guests_first() -> None:
+    services = [a_service(FEED, 2), a_service(RED, 2, ladder=HOME_LADDER)]
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)), services)
+    world.run(2)
+    world.set_fleet(nodes=nodes("feed", 1, amount(100, 256)))
+    world.run(11)
+    assert (len(world.ready(FEED)), len(world.ready(RED))) == (2, 0)
+    assert world.event_codes().count("node-shrunk") == 2
