@@ -231,7 +231,7 @@ def _renew_or_return(draft: Draft, rental: Rental) -> None:
     if _is_used(draft, rental):
         _renew_or_empty(draft, rental)
         return
-    occupied = any(each.node == rental.node for each in draft.board.placements.values())
+    occupied = bool(draft.board.on_node(rental.node))
     if not occupied and draft.now >= next_charge(rental) - _return_lead(draft):
         _begin_return(draft, rental, "return", f"{rental.node} is given back before its next charge: nothing needs it.")
 
@@ -279,6 +279,7 @@ def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
         waits = placement.eviction is not None and placement.eviction.drain_by is None
         if is_staying(placement) or (waits and placement.state is PlacementState.RUNNING):
             draft.wanted[placement.service] += 1 if is_staying(placement) else 0
+            draft.cloud_refusals[placement.service] = refusal
             draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
             sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"
             draft.say(placement.service, "unpaid", sentence, instance=placement.instance)
