@@ -197,11 +197,13 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
 
     Judged apart from the planner's board: nodes by what the record places on them, quotas by their
     arithmetic. Where a team waits for room on its own pool, all that it waits for counts as taken on
-    every node there: the one time-limited reservation.
+    every node there: the one time-limited reservation. Where the ladder skips a rung, a place that only
+    opens because another came home in this very plan is for the next one.
     """
     for service in moment.services():
         explanation = moment.plan.explanations[service.id]
-        if explanation.missing <= 0 or is_blocked(explanation.refusals):
+        opened = moment.events("come-home") and not has_no_gap(service)
+        if explanation.missing <= 0 or is_blocked(explanation.refusals) or opened:
             continue
         for node in moment.allocatable:
             assert not _fits(moment, service, node), (
@@ -211,6 +213,11 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
 
 def is_blocked(refusals: tuple[Reason, ...]) -> bool:
     return any(refusal.code in ("backing-off", "waits-for-dependency") for refusal in refusals)
+
+
+def has_no_gap(service: Service) -> bool:
+    """Whether the ladder skips nothing below its dearest rung: else a place may open up as others fill cheaper ones."""
+    return [rung.order for rung in service.ladder] == list(range(len(service.ladder)))
 
 
 def _fits(moment: Moment, service: Service, node: NodeId) -> bool:

@@ -8,7 +8,7 @@ from springtide.model.placements import Placement, PlacementState, RentalState
 from springtide.model.resources import NOTHING, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
-from tests.planning.laws import is_blocked
+from tests.planning.laws import has_no_gap, is_blocked
 from tests.planning.moments import Moment
 
 
@@ -38,19 +38,14 @@ def _rung_is_refused(moment: Moment, service: Service, rung: Rung, refusals: tup
     lenders = [pool for pool in others if pool.team is not None]
     pools = {Rung.OWN: owned, Rung.SHARED: owned + others, Rung.BORROWED: lenders}[rung]
     told = {refusal.figure("pool") for refusal in refusals if ("rung", rung.value) in refusal.figures and pools}
-    if not moment.plan.explanations[service.id].waiting and not _has_new_drains(moment) and _has_no_gap(service):
+    if not moment.plan.explanations[service.id].waiting and not _has_new_drains(moment) and has_no_gap(service):
         assert told == {pool.name for pool in pools}, f"law 11: {rung} of {service.id}: only {told} explained"
-
-
-def _has_no_gap(service: Service) -> bool:
-    """Whether the ladder skips nothing below its dearest rung: else a place may open up as others fill cheaper ones."""
-    return [rung.order for rung in service.ladder] == list(range(len(service.ladder)))
 
 
 def _has_new_drains(moment: Moment) -> bool:
     """Whether this very plan begins a drain: what it will free was still in the way when others were placed."""
     return any(
-        each.state is PlacementState.DRAINING and _state_before(moment, each) is PlacementState.RUNNING
+        each.state is not PlacementState.RUNNING and _state_before(moment, each) is PlacementState.RUNNING
         for each in moment.placed()
     )
 
