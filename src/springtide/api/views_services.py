@@ -62,8 +62,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
 
 def placements_of(standing: Standing, service: Service) -> list[Placement]:
     """The service's placements that hold capacity, by ordinal, those on their way out included."""
-    mine = (placement for placement in standing.board.placements.values() if placement.service == service.id)
-    return sorted(mine, key=lambda placement: placement.ordinal)
+    return standing.board.of_service(service.id)
 
 
 def rung_counts(standing: Standing, placements: Sequence[Placement]) -> dict[str, int]:

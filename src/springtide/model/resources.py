@@ -34,12 +34,16 @@ class Resources:
         return tuple(kind for kind, _ in self.amounts)
 
     def __add__(self, other: Resources) -> Resources:
+        if not other.amounts:
+            return self
         merged = dict(self.amounts)
         for kind, amount in other.amounts:
             merged[kind] = merged.get(kind, 0) + amount
         return Resources.of(merged)
 
     def __sub__(self, other: Resources) -> Resources:
+        if not other.amounts:
+            return self
         merged = dict(self.amounts)
         for kind, amount in other.amounts:
             merged[kind] = merged.get(kind, 0) - amount

@@ -57,12 +57,17 @@ class Board:
     owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
     promised_own: dict[PoolName, Resources] = field(default_factory=dict)
+    ids_by_service: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
+    ids_by_pool: dict[PoolName, set[InstanceId]] = field(default_factory=dict)
+    ids_by_node: dict[NodeId, set[InstanceId]] = field(default_factory=dict)
+    nodes_by_pool: dict[PoolName, set[NodeId]] = field(default_factory=dict)
     rungs_known: dict[PoolName, dict[InstanceId, Rung]] = field(default_factory=dict)
     """What ``rungs_of`` has worked out, by pool, until something is put there or taken away."""
 
     def add_node(self, node: Node, *, is_ready: bool = True, accepts: bool = True) -> None:
         """Put an empty node on the board. ``accepts`` false: what runs there must leave."""
         self.rooms[node.id] = NodeRoom(node, node.allocatable, is_ready=is_ready, accepts=accepts)
+        self.nodes_by_pool.setdefault(node.pool, set()).add(node.id)
         self.rungs_known.pop(node.pool, None)
         self.healthy[node.pool] = self.healthy.get(node.pool, NOTHING) + node.allocatable
 
@@ -74,18 +79,25 @@ class Board:
         pool = room.node.pool
         self.rungs_known.pop(pool, None)
         self.healthy[pool] = self.healthy[pool] - room.node.allocatable
-        for placement in [each for each in self.placements.values() if each.node == id]:
+        self.nodes_by_pool[pool].discard(id)
+        for placement in self.on_node(id):
             use = self._use_of(placement)
             use[pool] = use[pool] - placement.resources
             del self.placements[placement.instance]
+            self.ids_by_service[placement.service].discard(placement.instance)
+            self.ids_by_pool[placement.pool].discard(placement.instance)
             if placement.instance in self.leaving and use is self.owner_use:
                 self.owner_leaving[pool] = self.owner_leaving[pool] - placement.resources
             self.leaving.discard(placement.instance)
+        self.ids_by_node.pop(id, None)
 
     def add(self, placement: Placement, team: TeamName | None, *, is_leaving: bool = False) -> None:
         """Put a placement on its node. It counts in full until it is seen gone, also while it leaves."""
         self.rungs_known.pop(placement.pool, None)
         self.placements[placement.instance] = placement
+        self.ids_by_service.setdefault(placement.service, set()).add(placement.instance)
+        self.ids_by_pool.setdefault(placement.pool, set()).add(placement.instance)
+        self.ids_by_node.setdefault(placement.node, set()).add(placement.instance)
         self.teams[placement.instance] = team
         room = self.rooms[placement.node]
         room.free = room.free - placement.resources
@@ -155,12 +167,21 @@ class Board:
 
     def rooms_in(self, pools: Iterable[PoolName]) -> list[NodeRoom]:
         """The rooms of these pools, by node id."""
-        wanted = set(pools)
-        return [self.rooms[id] for id in sorted(self.rooms) if self.rooms[id].node.pool in wanted]
+        ids = {id for pool in pools for id in self.nodes_by_pool.get(pool, ())}
+        return [self.rooms[id] for id in sorted(ids)]
 
     def on_node(self, node: NodeId) -> list[Placement]:
         """What is placed on a node, by instance id."""
-        return [self.placements[id] for id in sorted(self.placements) if self.placements[id].node == node]
+        return [self.placements[id] for id in sorted(self.ids_by_node.get(node, ()))]
+
+    def of_service(self, service: ServiceId) -> list[Placement]:
+        """What is placed of a service, by ordinal."""
+        mine = (self.placements[id] for id in self.ids_by_service.get(service, ()))
+        return sorted(mine, key=lambda placement: placement.ordinal)
+
+    def in_pool(self, pool: PoolName) -> list[Placement]:
+        """What is placed in a pool, by instance id."""
+        return [self.placements[id] for id in sorted(self.ids_by_pool.get(pool, ()))]
 
     def _rungs_in(self, service: Service, pool: Pool, healthy: Resources) -> list[Rung]:
         amount = service.resources
@@ -206,7 +227,7 @@ def rungs_of(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
 def _work_out_rungs(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
     pool, healthy = board.fleet.pool(pool_name), board.healthy.get(pool_name, NOTHING)
     present = sorted(
-        (placement for placement in board.placements.values() if placement.pool == pool_name),
+        board.in_pool(pool_name),
         key=lambda placement: (placement.placed_at, placement.instance),
     )
     if pool.is_elastic:

@@ -7,6 +7,7 @@ since the higher need is then in the window too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,26 +44,27 @@ class Need:
 
 def plan_demand(index: Index, now: datetime) -> dict[ServiceId, Demand]:
     """The demand of every service, within its bounds, by service id in order."""
-    return {id: _demand_of(index, index.record.services[id], now) for id in sorted(index.record.services)}
+    running = _running_counts(index) if len(index.carry.targets) < len(index.record.services) else Counter()
+    services = index.record.services
+    return {
+        id: _demand_of(index, services[id], index.carry.targets.get(id, running[id]), now) for id in sorted(services)
+    }
 
 
-def _demand_of(index: Index, service: Service, now: datetime) -> Demand:
+def _running_counts(index: Index) -> Counter[ServiceId]:
+    """What the record holds of each service: the present count after a restart, so that nothing falls unseen."""
+    running = PlacementState.RUNNING
+    return Counter(each.service for each in index.record.placements.values() if each.state is running)
+
+
+def _demand_of(index: Index, service: Service, present: int, now: datetime) -> Demand:
     terms = index.record.fleet.scaling
-    present = _present_count(index, service)
     signals = [needs for needs in (_request_needs(index, service, terms), _cpu_needs(index, service, terms)) if needs]
     if not signals:
         return _fixed(service, present)
     asked = [_within_windows(needs, present, terms, now) for needs in signals]
     count, need = max(asked, key=lambda each: (each[0], each[1].unit))
     return _bounded(service, count, need)
-
-
-def _present_count(index: Index, service: Service) -> int:
-    """The last plan's count; after a restart what the record holds, so that nothing falls unseen."""
-    if service.id in index.carry.targets:
-        return index.carry.targets[service.id]
-    placements = index.record.placements.values()
-    return sum(1 for each in placements if each.service == service.id and each.state is PlacementState.RUNNING)
 
 
 def _within_windows(needs: Sequence[Need], present: int, terms: ScalingTerms, now: datetime) -> tuple[int, Need]:

@@ -60,8 +60,7 @@ class Draft:
 
     def of_service(self, service: ServiceId) -> list[Placement]:
         """The service's placements on the board, by ordinal."""
-        mine = (placement for placement in self.board.placements.values() if placement.service == service)
-        return sorted(mine, key=lambda placement: placement.ordinal)
+        return self.board.of_service(service)
 
     def staying(self, service: ServiceId) -> list[Placement]:
         """Those that run and that nobody has asked to leave."""

@@ -14,7 +14,6 @@ from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
-from springtide.planning.fairness import all_rungs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,10 @@ def explain(draft: Draft) -> dict[ServiceId, Explanation]:
 
 def tell_growth(draft: Draft) -> None:
     """Say where each service's new instances were placed, and why it wanted them."""
-    rungs = all_rungs(draft.board)
     for id in sorted(draft.index.record.services):
         fresh = [each for each in draft.of_service(id) if each.instance not in draft.index.record.placements]
         if fresh:
-            places = Counter(f"{each.node} ({rungs[each.instance]})" for each in fresh)
+            places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
             where = ", ".join(f"{count} on {place}" for place, count in places.items())
             sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
             draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
@@ -72,21 +70,26 @@ def _explain(draft: Draft, service: Service) -> Explanation:
 
 
 def _holdings(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
-    rungs = all_rungs(draft.board)
     counts: dict[tuple[int, PoolName], int] = {}
     for placement in draft.of_service(id):
-        key = rungs[placement.instance].order, placement.pool
+        key = draft.rung(placement).order, placement.pool
         counts[key] = counts.get(key, 0) + 1
     return tuple(Holding(pool, tuple(Rung)[order], count) for (order, pool), count in sorted(counts.items()))
 
 
 def _refusals(draft: Draft, service: Service, missing: int) -> tuple[Reason, ...]:
-    """What the missing ones wait for, and why one more instance has no place on each rung."""
+    """What the missing ones wait for, and why rungs have no place for one more instance.
+
+    Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
+    """
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
-    if draft.waiting.get(service.id, 0):
+    waiting = draft.waiting.get(service.id, 0)
+    if waiting:
         reasons.append(_waiting(draft, service))
+    dearest = max((draft.rung(each).order for each in draft.of_service(service.id)), default=0)
     for rung in Rung:
-        reasons += _rung_refusals(draft, service, rung, missing)
+        if missing or waiting or rung.order < dearest:
+            reasons += _rung_refusals(draft, service, rung, missing)
     return tuple(reasons)
 
 

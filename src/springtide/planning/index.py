@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -182,9 +183,26 @@ class Index:
 
 def advance(index: Index, events: Iterable[Observation]) -> Index:
     """The index after these events, in their order."""
-    for event in events:
-        index = _advanced(index, event)
+    for kind, run in groupby(events, key=type):
+        if kind is ProbedInstance:
+            index = _with_readiness(index, run)
+        elif kind is InstanceSeen:
+            index = _with_instances(index, run)
+        else:
+            for event in run:
+                index = _advanced(index, event)
     return index
+
+
+def _with_readiness(index: Index, probed: Iterable[Any]) -> Index:
+    """One copy for a whole run of news: large fleets start with one for each instance."""
+    fresh = {each.id: each for each in probed}
+    return replace(index, readiness=MappingProxyType({**index.readiness, **fresh}))
+
+
+def _with_instances(index: Index, seen: Iterable[Any]) -> Index:
+    fresh = {each.instance.id: each.instance for each in seen}
+    return replace(index, instances=MappingProxyType({**index.instances, **fresh}))
 
 
 def _advanced(index: Index, event: Observation) -> Index:
@@ -196,7 +214,7 @@ def _advanced(index: Index, event: Observation) -> Index:
             kept = {id: probed for id, probed in index.readiness.items() if id in listed}
             return replace(index, instances=_frozen(listed), readiness=_frozen(kept), engine_listed=True)
         case InstanceSeen():
-            return replace(index, instances=_with(index.instances, event.instance.id, event.instance))
+            return _with_instances(index, (event,))
         case InstanceMissing():
             return _without_instance(index, event.id)
         case InstanceDeleted():
@@ -210,7 +228,7 @@ def _advanced(index: Index, event: Observation) -> Index:
         case PlanCommitted():
             return replace(index, carry=event.carry)
         case ProbedInstance():
-            return replace(index, readiness=_with(index.readiness, event.id, event))
+            return _with_readiness(index, (event,))
         case CloudView():
             return replace(index, clouds=_with(index.clouds, event.cloud, event))
         case RouterView():

@@ -247,7 +247,9 @@ def _enforce_limits(draft: Draft) -> None:
     board = draft.board
     for pool in board.fleet.pools:
         excess = board.guest_excess(pool.name)
-        guests = [each for each in board.placements.values() if each.pool == pool.name]
+        if not excess:
+            continue
+        guests = board.in_pool(pool.name)
         guests.sort(key=lambda each: (each.instance in board.leaving, each.placed_at, each.instance), reverse=True)
         for guest in guests:
             is_guest = not board.is_owner(board.teams[guest.instance], pool)

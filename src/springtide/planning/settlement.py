@@ -28,7 +28,7 @@ def settle(draft: Draft) -> None:
     _settle_rentals(draft)
     crashed: dict[ServiceId, tuple[str, bool]] = {}
     for placement in list(draft.board.placements.values()):
-        if placement.node not in _known_nodes(draft):
+        if not draft.board.rooms[placement.node].accepts:
             _evict_from_lost_node(draft, placement)
         failure = _failure_of(draft, placement)
         if failure is not None:
@@ -97,10 +97,6 @@ def _forget_machine(draft: Draft, rental: Rental) -> None:
     for placement in draft.index.record.placements.values():
         if placement.node == rental.node and placement.instance not in draft.lost:
             draft.lost[placement.instance] = placement
-
-
-def _known_nodes(draft: Draft) -> frozenset[str]:
-    return frozenset(id for id, room in draft.board.rooms.items() if room.accepts)
 
 
 def _evict_from_lost_node(draft: Draft, placement: Placement) -> None:

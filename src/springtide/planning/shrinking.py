@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from springtide.model.identifiers import NodeId, ServiceId
+from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.planning.board import rungs_of
@@ -48,9 +48,6 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
         id: rung for pool in {each.pool for each in placements} for id, rung in rungs_of(draft.board, pool).items()
     }
     machines = {rental.node: rental for rental in draft.rentals.values()}
-    occupants: dict[NodeId, int] = {}
-    for each in draft.board.placements.values():
-        occupants[each.node] = occupants.get(each.node, 0) + 1
 
     def key(placement: Placement) -> tuple[bool, int, datetime, int, int, str, bool, int]:
         rung, machine = rungs[placement.instance], machines.get(placement.node)
@@ -60,7 +57,7 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
             -rung.order,
             next_charge(machine) if machine else _NEVER,
             -machine.price_micros_per_hour if machine else 0,
-            occupants[placement.node] if in_cloud else 0,
+            len(draft.board.ids_by_node[placement.node]) if in_cloud else 0,
             placement.node if in_cloud else "",
             draft.is_ready(placement.instance),
             -placement.ordinal,
