@@ -204,6 +204,20 @@ def test_victims_are_never_more_than_needed(missing: int) -> None:
     assert (len(world.ready(FEED)), len(world.ready(RED))) == (4 + missing, 12 - missing)
 
 
+def test_a_small_guest_stays_where_the_large_one_must_go_anyway() -> None:
+    fleet = a_fleet(pools=(a_pool("feed", "feed"), a_pool("redpacket", "redpacket")), nodes=nodes("feed", 1))
+    large = a_service("redpacket/large", 1, resources=amount(150, 32), ladder=HOME_LADDER)
+    small = a_service("redpacket/small", 0, resources=amount(50, 32), ladder=HOME_LADDER)
+    world = World(fleet, [large, small, a_service(FEED, 0, resources=amount(100, 32))])
+    world.tick()
+    world.scale("redpacket/small", 1)
+    world.tick()
+    assert (world.rungs("redpacket/large"), world.rungs("redpacket/small")) == ({"shared": 1}, {"borrowed": 1})
+    world.scale(FEED, 1)
+    world.tick()
+    assert (len(noticed(world, "redpacket/large")), noticed(world, "redpacket/small")) == (1, [])
+
+
 def test_a_notice_of_nought_means_drain_at_once() -> None:
     world = two_teams(redpacket=12, ladder=HOME_LADDER, reclaim=ReclaimTerms(notice_seconds=0, grace_seconds=2))
     world.scale(FEED, 8)
@@ -473,7 +487,8 @@ def test_the_ledger_names_debtor_creditor_and_seconds_of_what_was_lent() -> None
     world.run(20)
     world.scale(RED, 6)
     world.run(2)
-    (entry,) = [each for each in world.record.ledger.values() if each.creditor == "feed"]
+    (entry,) = world.record.ledger.values()
+    assert entry.creditor == "feed"
     assert (entry.kind, entry.debtor, entry.subject, entry.pool) == ("lend", "redpacket", RED, "feed")
     seconds = (entry.until - since).total_seconds()
     assert (entry.since, entry.instance_seconds) == (since, 2 * seconds)
