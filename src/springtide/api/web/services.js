@@ -9,7 +9,7 @@ export class Services {
   constructor(parent, history, { teamColour, openWhy }) {
     Object.assign(this, { parent, history, teamColour, openWhy });
     this.charts = new Map();
-    this.seconds = 300;
+    this.seconds = 120;
     // Colours are read when a chart is built.
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       for (const charts of this.charts.values()) charts.build();
