@@ -186,10 +186,21 @@ def law_5_cost_falls(costs: Sequence[Cost]) -> None:
 
     Costs compare lexicographically. Comparable are all rounds after the first, which still answers
     what changed before, unless an old revision is being replaced: letting go of a ready old
-    instance for one that isn't placed yet raises unmet demand for a round.
+    instance for one that isn't placed yet raises unmet demand for a round. One exception: promises on
+    booting machines are dealt out anew each time, and where an instance found a better place, mixed
+    shapes may pack one promise worse; then at least unmet and waiting together don't rise.
     """
     for earlier, later in itertools.pairwise(costs[1:]):
-        assert later <= earlier, f"law 5: the cost rose from {earlier} to {later}"
+        repacked = later[_WAITING] < earlier[_WAITING] and _without_room(later) <= _without_room(earlier)
+        assert later <= earlier or repacked, f"law 5: the cost rose from {earlier} to {later}"
+
+
+_WAITING = len(Band) + 1
+
+
+def _without_room(cost: Cost) -> int:
+    """Missing and waiting together."""
+    return sum(cost[: len(Band)]) + cost[_WAITING]
 
 
 def law_6_no_missing_instance_fits(moment: Moment) -> None:
