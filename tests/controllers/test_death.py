@@ -46,6 +46,7 @@ async def test_the_play_crosses_every_kind_of_boundary() -> None:
     assert {name for name in await crossings() if name.endswith(("commit", "routes"))}
 
 
+@pytest.mark.timeout(900)
 async def test_killed_at_every_boundary_nothing_is_doubled_orphaned_or_lost() -> None:
     count = len(await crossings())
     assert count > 100

@@ -19,6 +19,8 @@ pools:
 scaling: {up: 1s, down: 600s, home: 60s, period: 0.5s}
 """
 
+QUICK_TO_FALL = ONE_POOL.replace("down: 600s", "down: 3s")
+
 OWNER_AND_GUEST = """
 teams: {owner: {}, guest: {}}
 sites: {home: {}}

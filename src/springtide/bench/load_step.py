@@ -6,13 +6,14 @@ import asyncio
 import time
 from pathlib import Path
 
-from springtide.bench.ground import LOOK_SECONDS, ONE_POOL, compose_text, seconds_until_ready, write
+from springtide.bench.ground import LOOK_SECONDS, QUICK_TO_FALL, compose_text, seconds_until_ready, write
 from springtide.bench.report import Bench
 from springtide.load.generator import LoadRun
 from springtide.load.plan import LoadPlan, RatePhase
 from springtide.temporary import TemporaryPlane
 
 CALM_RPS, STEP_RPS, PER_INSTANCE_RPS = 40.0, 200.0, 20.0
+LEAST = 3
 CALM_SECONDS, STEP_SECONDS = 3.0, 10.0
 SCALE = "scale: {min: 3, max: 40, requests_per_second: 20}"
 
@@ -20,15 +21,15 @@ SCALE = "scale: {min: 3, max: 40, requests_per_second: 20}"
 async def run(folder: Path, rounds: int) -> Bench:
     """Real traffic steps from 40 to 200 requests a second at once; each round begins at 3 instances."""
     bench = Bench("load_step")
-    async with TemporaryPlane(write(folder, "fleet.yaml", ONE_POOL)) as plane:
-        (url,) = await plane.deploy(write(folder, "compose.yaml", compose_text("bench", 3, SCALE)))
+    async with TemporaryPlane(write(folder, "fleet.yaml", QUICK_TO_FALL)) as plane:
+        (url,) = await plane.deploy(write(folder, "compose.yaml", compose_text("bench", LEAST, SCALE)))
         for _ in range(rounds):
             seconds, load = await _step(plane, url)
             outcome = load.report().outcome
             bench.add("springtide", "step to capacity ready", "s", seconds)
             bench.add("springtide", "requests lost", "count", outcome.failed)
             bench.add("springtide", "requests shed", "count", outcome.shed)
-            await _fall_back(plane)
+            await seconds_until_ready(plane, "bench/web", LEAST)
     return bench
 
 
@@ -50,10 +51,3 @@ async def _step(plane: TemporaryPlane, url: str) -> tuple[float, LoadRun]:
     seconds = time.perf_counter() - begun_at - CALM_SECONDS
     await running
     return seconds, load
-
-
-async def _fall_back(plane: TemporaryPlane) -> None:
-    """Bring the service back to 3 at once, and then let it scale again."""
-    await plane.post("apps/bench/services/web/scale", {"count": 3})
-    await seconds_until_ready(plane, "bench/web", 3)
-    await plane.post("apps/bench/services/web/scale", {"minimum": 3, "maximum": 40})
