@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from springtide.model.identifiers import CloudName, NodeId, PoolName, SiteName, TeamName
-from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
+from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, NO_CEILING, PIDS, Ceiling, Resources
 
 MICROS = 1_000_000
 """Money is integer millionths of the fleet's currency."""
@@ -20,21 +20,75 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkWindow:
+    """From each moment that ``cron`` names, in ``timezone``, for ``duration_seconds``: another bandwidth."""
+
+    cron: str
+    duration_seconds: float
+    bits_per_second: int
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The line between two sites, as wide in either direction; the first window that holds decides.
+
+    An image pull through it is shaped to ``pull_bits_per_second``.
+    """
+
+    sites: tuple[SiteName, SiteName]
+    bits_per_second: int
+    latency_seconds: float = 0.0
+    windows: tuple[LinkWindow, ...] = ()
+    pull_bits_per_second: int = 0
+
+    @property
+    def name(self) -> str:
+        return "-".join(self.sites)
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A branch of the tree of teams, within ``parent`` or at its top.
+
+    ``nominal`` caps what counts as its teams' own, taken together; ``lending_limit`` what teams
+    outside may borrow of that; ``borrowing_limit`` what its teams may use of others' machines.
+    Departments and teams of one cohort lend to one another; a top department names it.
+    """
+
+    name: str
+    parent: str | None = None
+    nominal: Ceiling = NO_CEILING
+    lending_limit: Ceiling = NO_CEILING
+    borrowing_limit: Ceiling = NO_CEILING
+    cohort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
-    """Who owns pools, runs services and pays. ``weight`` scales its fair share."""
+    """Who owns pools, runs services and pays. ``weight`` scales its fair share.
+
+    Quotas and limits mean what a department's do, for the team alone. ``cohort`` counts for teams
+    without a department.
+    """
 
     name: TeamName
     weight: int = 1
     department: str | None = None
+    nominal: Ceiling = NO_CEILING
+    lending_limit: Ceiling = NO_CEILING
+    borrowing_limit: Ceiling = NO_CEILING
+    cohort: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A named set of nodes of one site: a team's, the company's, or elastic (rented).
 
-    ``contribution_percent`` of a team pool's healthy allocatable is shared with guests; of the
-    rest, guests may borrow what is idle up to ``lending_limit`` (``None``: all of it).
-    ``price_micros_per_hour`` is what guests are charged for one whole cpu-hour.
+    ``contribution_percent`` of a team pool's healthy allocatable is shared with guests, or what
+    ``contribution_by_kind`` says of a kind; of the rest, guests may borrow what is idle up to
+    ``lending_limit`` (``None``: all of it). A company pool serves every cohort unless it names one.
+    ``price_micros_per_cpu_hour`` is what guests are charged for one whole cpu-hour.
     """
 
     name: PoolName
@@ -45,6 +99,8 @@ class Pool:
     cloud: CloudName | None = None
     max_nodes: int = 0
     price_micros_per_cpu_hour: int = 0
+    contribution_by_kind: tuple[tuple[str, int], ...] = ()
+    cohort: str | None = None
 
     @property
     def is_elastic(self) -> bool:
@@ -53,7 +109,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine, or a slice of one, with what instances may use of it."""
+    """One machine, or a slice of one, with what instances may use of it.
+
+    The labels ``os``, ``arch`` and ``isolation`` say what placement constraints of these names ask for.
+    """
 
     id: NodeId
     pool: PoolName
@@ -72,6 +131,10 @@ class Offer:
     billing_period_seconds: int
     boot_seconds: float
     stock: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    """Labels of its machines, as of nodes; ``zone`` is their failure domain."""
+    interruptions_percent_per_hour: int = 0
+    """Of a spot offer: how likely a machine is taken away within an hour."""
 
     @property
     def price_micros_per_period(self) -> int:
@@ -109,10 +172,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class ReclaimTerms:
-    """How long a guest may stay after its owner asks, and how long it may take to stop."""
+    """How long a guest may stay after its owner asks, and how long it may take to stop.
+
+    For ``hold_seconds`` after its start a guest isn't moved and gives no way to a fairer share; an
+    owner needn't wait for it.
+    """
 
     notice_seconds: float = 30.0
     grace_seconds: float = 10.0
+    hold_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +221,8 @@ class Fleet:
     """What a service counts for where it doesn't reserve, each kind apart."""
     cpu_overcommit: float = 4.0
     currency: str = "EUR"
+    links: tuple[Link, ...] = ()
+    departments: tuple[Department, ...] = ()
 
     def pool(self, name: PoolName) -> Pool:
         """The pool of this name. Raises KeyError where there is none."""

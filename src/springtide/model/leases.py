@@ -67,3 +67,7 @@ class LedgerEntry:
     amount_micros: int
     subject: str
     """The service that used the capacity, or the rental's token."""
+    period_seconds: int = 0
+    """Of rent: the billing period; ``amount_micros`` is a whole number of periods from ``since`` on."""
+    period_micros: int = 0
+    """Of rent: the charge of one period."""

@@ -127,6 +127,9 @@ class Usage:
     cpu_nanoseconds: int
     memory_bytes: int
     pids: int
+    received_bytes: int = 0
+    """From the network, as a running total."""
+    sent_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,36 @@ class Resources:
 NOTHING = Resources()
 
 
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """At most these amounts of the kinds that are named; a kind that isn't named has no ceiling.
+
+    ``amounts`` is sorted by kind and may hold noughts: nothing of that kind. Build with :meth:`of`.
+    """
+
+    amounts: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, amounts: Mapping[str, int] | Iterable[tuple[str, int]] = (), /, **named: int) -> Ceiling:
+        """Build from a mapping, pairs or keywords: ``Ceiling.of(cpu_millis=500)``."""
+        return cls(tuple(sorted({**dict(amounts), **named}.items())))
+
+    def __bool__(self) -> bool:
+        return bool(self.amounts)
+
+    def capped(self, amount: Resources) -> Resources:
+        """The amount, cut to the ceiling, each kind apart."""
+        most = dict(self.amounts)
+        return Resources.of((kind, min(value, most.get(kind, value))) for kind, value in amount.amounts)
+
+    def excess(self, use: Resources) -> Resources:
+        """By how much a use is above the ceiling, each kind apart."""
+        return Resources.of((kind, use[kind] - most) for kind, most in self.amounts if use[kind] > most)
+
+
+NO_CEILING = Ceiling()
+
+
 def total(many: Iterable[Resources]) -> Resources:
     """The sum of many."""
     merged: dict[str, int] = {}

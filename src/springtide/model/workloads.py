@@ -106,6 +106,38 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A node's attribute must be, or mustn't be, this value.
+
+    ``key`` is ``site``, ``os``, ``arch``, ``isolation``, or a node's label.
+    """
+
+    key: str
+    value: str
+    is_equal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRules:
+    """Where instances may stand. A domain is a value of a label; ``node`` makes each node one.
+
+    ``spread`` asks for even counts over the domains of each label, as far as there is room, the
+    first label first; ``near`` for a domain of ``domain`` in which an instance of that service
+    stands, ``apart`` for one without any.
+    """
+
+    constraints: tuple[Constraint, ...] = ()
+    spread: tuple[str, ...] = ()
+    max_per_node: int = 0
+    near: tuple[ServiceId, ...] = ()
+    apart: tuple[ServiceId, ...] = ()
+    domain: str = "node"
+
+    def __bool__(self) -> bool:
+        return bool(self.constraints or self.spread or self.max_per_node or self.near or self.apart)
+
+
+@dataclass(frozen=True, slots=True)
 class ScalePolicy:
     """Bounds and targets of a service's instance count. Equal bounds fix the count."""
 
@@ -115,6 +147,13 @@ class ScalePolicy:
     """The rate that one instance carries in comfort."""
     cpu_percent: float | None = None
     """The share of its reserved cpu that one instance should use."""
+    available: int | None = None
+    """How many should serve at any time; the minimum where this isn't said."""
+
+    @property
+    def minimum_available(self) -> int:
+        """As many as guests' moves leave serving, where others can go instead."""
+        return self.minimum if self.available is None else self.available
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +195,8 @@ class Service:
     routes: tuple[Route, ...] = ()
     depends_on: tuple[Dependency, ...] = ()
     line_load_bits_per_second: int = 0
+    """What one instance away from its team's site puts on the line, in either direction."""
+    placement: PlacementRules = PlacementRules()
 
 
 @dataclass(frozen=True, slots=True)
