@@ -263,7 +263,7 @@ def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources) -> R
     """The rung on which one more instance would begin."""
     use, healthy = moment.owner_use(pool) + held, moment.healthy(pool.name)
     if pool.team == service.team:
-        return Rung.OWN if quota.is_own(pool, healthy, use, service.resources) else Rung.SHARED
+        return Rung.OWN if quota.is_own(quota.own_part(pool, healthy), use, service.resources) else Rung.SHARED
     guests = total(each.resources for each in moment.guests(pool)) + service.resources
     if guests.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held)):
         return Rung.SHARED

@@ -16,7 +16,7 @@ from springtide.model.record import Commit, Kind, Record
 from springtide.model.resources import NOTHING, Resources, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
-from springtide.planning.board import Board, rungs_of
+from springtide.planning.board import Board
 from springtide.planning.draft import start_draft
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
@@ -107,7 +107,8 @@ class Moment:
 
     def guest_limit(self, pool: Pool, *, may_borrow: bool = True, promised: Resources = NOTHING) -> Resources:
         claim = self.owner_use(pool) + promised
-        return quota.guest_quota(pool, self.healthy(pool.name), claim, may_borrow=may_borrow)
+        healthy = self.healthy(pool.name)
+        return quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, claim, may_borrow=may_borrow)
 
     def is_ready(self, id: InstanceId) -> bool:
         instance, probed = self.index.instances.get(id), self.index.readiness.get(id)
@@ -115,10 +116,10 @@ class Moment:
         return runs and probed is not None and probed.readiness is Readiness.READY
 
     def rung_before(self, placement: Placement) -> Rung:
-        return rungs_of(self.board_before, placement.pool)[placement.instance]
+        return self.board_before.rung(placement)
 
     def rung_after(self, placement: Placement) -> Rung:
-        return rungs_of(self.board_after, placement.pool)[placement.instance]
+        return self.board_after.rung(placement)
 
     def waiting_amount(self, services: Iterable[Service]) -> Resources:
         """All that these services have promised somewhere: an upper bound of what any one node has promised them."""

@@ -104,4 +104,6 @@ class Oracle:
             is_owner = pool.team is not None and service.team == pool.team
             use[is_owner] = use[is_owner] + service.resources.times(counts.get((service.id, node.id), 0))
         healthy = total(node.allocatable for node in nodes)
-        return use[False].fits_in(quota.guest_quota(pool, healthy, use[True], may_borrow=True))
+        return use[False].fits_in(
+            quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, use[True], may_borrow=True)
+        )

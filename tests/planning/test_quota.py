@@ -35,13 +35,13 @@ def test_own_and_contributed_parts_are_the_whole_pool(pool: Pool, healthy: Resou
 def test_a_company_pool_is_all_shared_and_lends_nothing_beyond(healthy: Resources, use: Resources) -> None:
     company = a_pool("all")
     assert quota.contributed_part(company, healthy) == healthy
-    assert quota.own_part(company, healthy) == quota.lending_limit(company, healthy) == NOTHING
-    assert quota.guest_quota(company, healthy, NOTHING, may_borrow=True) == healthy
+    assert quota.own_part(company, healthy) == quota.lending_limit(company, NOTHING) == NOTHING
+    assert quota.guest_quota(company, NOTHING, healthy, NOTHING, may_borrow=True) == healthy
 
 
 @given(team_pools, amounts())
 def test_no_pool_lends_more_than_its_own_part_nor_more_than_its_limit(pool: Pool, healthy: Resources) -> None:
-    lent = quota.lending_limit(pool, healthy)
+    lent = quota.lending_limit(pool, quota.own_part(pool, healthy))
     assert lent.fits_in(quota.own_part(pool, healthy))
     assert pool.lending_limit is None or lent.fits_in(pool.lending_limit)
     assert pool.lending_limit is not None or lent == quota.own_part(pool, healthy)
@@ -49,7 +49,7 @@ def test_no_pool_lends_more_than_its_own_part_nor_more_than_its_limit(pool: Pool
 
 @given(team_pools, amounts(), amounts())
 def test_owner_and_guests_together_never_exceed_the_pool(pool: Pool, healthy: Resources, owner: Resources) -> None:
-    guests = quota.guest_quota(pool, healthy, owner, may_borrow=True)
+    guests = quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=True)
     for kind in KINDS:
         assert guests[kind] + owner[kind] <= max(healthy[kind], owner[kind])
 
@@ -59,14 +59,17 @@ def test_without_a_limit_guests_may_use_all_that_the_owner_leaves(
     pool: Pool, healthy: Resources, owner: Resources
 ) -> None:
     free = replace(pool, lending_limit=None)
-    assert quota.guest_quota(free, healthy, owner, may_borrow=True) == (healthy - owner).at_least_zero()
+    assert (
+        quota.guest_quota(free, quota.own_part(free, healthy), healthy, owner, may_borrow=True)
+        == (healthy - owner).at_least_zero()
+    )
 
 
 @given(team_pools, amounts(), amounts())
 def test_borrowing_only_ever_adds(pool: Pool, healthy: Resources, owner: Resources) -> None:
-    shared = quota.guest_quota(pool, healthy, owner, may_borrow=False)
-    assert shared == quota.shareable_left(pool, healthy, owner)
-    assert shared.fits_in(quota.guest_quota(pool, healthy, owner, may_borrow=True))
+    shared = quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=False)
+    assert shared == quota.shareable_left(quota.own_part(pool, healthy), healthy, owner)
+    assert shared.fits_in(quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=True))
     assert shared.fits_in(quota.contributed_part(pool, healthy))
 
 
@@ -75,18 +78,23 @@ def test_more_use_by_the_owner_never_means_more_for_guests(
     pool: Pool, healthy: Resources, owner: Resources, more: Resources
 ) -> None:
     for may_borrow in (False, True):
-        before = quota.guest_quota(pool, healthy, owner, may_borrow=may_borrow)
-        assert quota.guest_quota(pool, healthy, owner + more, may_borrow=may_borrow).fits_in(before)
+        before = quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=may_borrow)
+        assert quota.guest_quota(
+            pool, quota.own_part(pool, healthy), healthy, owner + more, may_borrow=may_borrow
+        ).fits_in(before)
 
 
 @given(team_pools, amounts(), amounts(), amounts(100))
 def test_an_owner_within_its_own_part_takes_nothing_from_what_is_shared(
     pool: Pool, healthy: Resources, owner: Resources, amount: Resources
 ) -> None:
-    if quota.is_own(pool, healthy, owner, amount):
+    if quota.is_own(quota.own_part(pool, healthy), owner, amount):
         taken = owner + amount
         asked = [kind for kind in KINDS if amount[kind] > 0]
-        left, whole = quota.shareable_left(pool, healthy, taken), quota.contributed_part(pool, healthy)
+        left, whole = (
+            quota.shareable_left(quota.own_part(pool, healthy), healthy, taken),
+            quota.contributed_part(pool, healthy),
+        )
         assert all(left[kind] == whole[kind] for kind in asked)
 
 
@@ -103,6 +111,8 @@ def test_of_equal_guests_the_last_shared_one_is_the_one_that_straddles_the_split
 
 @given(team_pools, amounts(), amounts(), st.sampled_from(KINDS), st.integers(0, 1000))
 def test_each_kind_is_reckoned_apart(pool: Pool, healthy: Resources, owner: Resources, kind: str, more: int) -> None:
-    changed = quota.guest_quota(pool, healthy, owner + Resources.of({kind: more}), may_borrow=True)
-    before = quota.guest_quota(pool, healthy, owner, may_borrow=True)
+    changed = quota.guest_quota(
+        pool, quota.own_part(pool, healthy), healthy, owner + Resources.of({kind: more}), may_borrow=True
+    )
+    before = quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=True)
     assert all(changed[other] == before[other] for other in KINDS if other != kind)

@@ -27,7 +27,6 @@ from springtide.model.observations import (
 from springtide.model.placements import Placement, PlacementState, Rental
 from springtide.model.record import Change, Commit, Kind, Record
 from springtide.model.workloads import Service
-from springtide.planning.board import rungs_of
 from springtide.planning.convergence import (
     Action,
     ClearApp,
@@ -244,7 +243,7 @@ class World:
         draft = start_draft(self.index, {}, self.now)
         counts: dict[str, int] = {}
         for rung in Rung:
-            found = [each for each in self.running(service) if rungs_of(draft.board, each.pool)[each.instance] is rung]
+            found = [each for each in self.running(service) if draft.board.rung(each) is rung]
             if found:
                 counts[rung.value] = len(found)
         return counts

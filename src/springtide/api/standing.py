@@ -12,10 +12,9 @@ from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ServiceLoad
 from springtide.model.record import Record
-from springtide.planning.board import Board
+from springtide.planning.board import Board, all_rungs
 from springtide.planning.draft import start_draft
 from springtide.planning.explanation import Explanation
-from springtide.planning.fairness import all_rungs
 from springtide.planning.index import Index
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.identifiers import InstanceId, PoolName, ServiceId
 from springtide.model.leases import Lease, LedgerEntry, Rung
-from springtide.model.placements import Placement, Rental
+from springtide.model.placements import Rental
+from springtide.planning.board import rungs_by_group
 from springtide.planning.draft import Draft
-from springtide.planning.fairness import all_rungs
 from springtide.planning.homecoming import price_per_hour
 
 
 def plan_leases(draft: Draft) -> dict[str, Lease]:
     """The leases that the board amounts to; one whose count hasn't changed stays as it is."""
-    groups: dict[tuple[ServiceId, PoolName, Rung], list[Placement]] = {}
-    rungs = all_rungs(draft.board)
-    for id, placement in sorted(draft.board.placements.items()):
-        if placement.service in draft.index.record.services:
-            groups.setdefault((placement.service, placement.pool, rungs[id]), []).append(placement)
-    fresh = [_lease(draft, *group, placements) for group, placements in sorted(groups.items())]
+    groups: dict[tuple[ServiceId, PoolName, Rung], set[InstanceId]] = {}
+    for id in draft.index.record.services:
+        for pool, rung, ids in rungs_by_group(draft.board, id):
+            groups.setdefault((id, pool, rung), set()).update(ids)
+    fresh = [_lease(draft, *group, ids) for group, ids in sorted(groups.items(), key=lambda item: item[0])]
     return {lease.key: _continued(draft.index.record.leases.get(lease.key), lease) for lease in fresh}
 
 
@@ -39,18 +38,21 @@ def plan_ledger(draft: Draft, leases: dict[str, Lease]) -> dict[str, LedgerEntry
     return {entry.id: entry for entry in entries}
 
 
-def _lease(draft: Draft, service_id: ServiceId, pool_name: PoolName, rung: Rung, placements: list[Placement]) -> Lease:
-    service, pool = draft.service(service_id), draft.board.fleet.pool(pool_name)
-    deadlines = [each.eviction.gone_by for each in placements if each.eviction and each.eviction.gone_by]
+def _lease(draft: Draft, service_id: ServiceId, pool_name: PoolName, rung: Rung, ids: set[InstanceId]) -> Lease:
+    service, pool = draft.service(service_id), draft.board.pools[pool_name]
+    placements = draft.board.placements
+    asked = [placements[id].eviction for id in ids & draft.board.departing.get(service_id, set())]
+    deadlines = [each.gone_by for each in asked if each is not None and each.gone_by is not None]
+    nodes = {placements[id].node for id in ids} if pool.is_elastic else {placements[next(iter(ids))].node}
     return Lease(
         service=service_id,
         pool=pool_name,
         rung=rung,
-        count=len(placements),
+        count=len(ids),
         since=draft.now,
         counted_since=draft.now,
         reclaimable=pool.team is not None and not draft.board.is_owner(service.team, pool),
-        price_micros_per_hour=max(price_per_hour(draft, service, pool, each.node) for each in placements),
+        price_micros_per_hour=max(price_per_hour(draft, service, pool, node) for node in nodes),
         until=min(deadlines, default=None),
     )
 
@@ -74,7 +76,7 @@ def _is_lent(draft: Draft, lease: Lease) -> bool:
 
 def _lending_entry(draft: Draft, lease: Lease) -> LedgerEntry:
     service = draft.index.record.services.get(lease.service)
-    pool = draft.board.fleet.pool(lease.pool)
+    pool = draft.board.pools[lease.pool]
     seconds = (draft.now - lease.counted_since).total_seconds()
     instance_seconds = round(lease.count * seconds)
     return LedgerEntry(

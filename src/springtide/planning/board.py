@@ -1,153 +1,285 @@
 """The board: working state of one plan, on which placements are tried, made and taken away.
 
-It is the only mutable thing in planning, lives for one plan, and is never shared.
+It is the only mutable thing in planning, lives for one plan, and is never shared. It starts from the
+ground and copies only what it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from springtide.model.fleet import Fleet, Node, Pool
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
-from springtide.model.placements import Placement
-from springtide.model.resources import NOTHING, Resources, total
+from springtide.model.placements import Placement, PlacementState
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
 from springtide.planning import quota
+from springtide.planning.ground import Ground, Group, GroupKey, regrouped
+from springtide.planning.layout import IntArray, ask_vector, node_vector
+from springtide.planning.rungs import PoolRungs, work_out_rungs
+from springtide.planning.space import Ask, Space
+
+_SPARE_ROWS = 16
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class NodeRoom:
-    """One node's capacity: what is free now, what is about to leave, and what is promised.
+    """One node as the board has it: a window on its row."""
 
-    Promised capacity waits for somebody (an owner during the notice, an instance that waits for a
-    booting node); nobody else may use it, neither now nor later. A node that isn't ready boots; one
-    that doesn't accept is on its way out, and what runs there must leave.
-    """
+    board: Board
+    row: int
 
-    node: Node
-    free: Resources
-    leaving: Resources = NOTHING
-    promised: Resources = NOTHING
-    is_ready: bool = True
-    accepts: bool = True
+    @property
+    def node(self) -> Node:
+        return self.board.nodes[self.row]
+
+    @property
+    def free(self) -> Resources:
+        return self.board.amount_of(self.board.space.free[self.row])
+
+    @property
+    def leaving(self) -> Resources:
+        return self.board.amount_of(self.board.space.leaving[self.row])
+
+    @property
+    def promised(self) -> Resources:
+        return self.board.amount_of(self.board.space.promised[self.row])
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.board.space.is_ready[self.row])
+
+    @property
+    def accepts(self) -> bool:
+        return bool(self.board.space.accepts[self.row])
+
+    def close(self) -> None:
+        """From now on the node takes nothing more."""
+        self.board.space.accepts[self.row] = False
+        self.board.touch_pool(self.node.pool)
 
     def fits_later(self, amount: Resources) -> bool:
         """Whether the amount fits once all that leaves has left."""
-        return self.accepts and amount.fits_in(self.free + self.leaving - self.promised)
+        return self.board.space.fits_later(self.row, self.board.ask(amount))
 
     def fits_now(self, amount: Resources) -> bool:
         """Whether the amount fits at once without touching what is promised."""
-        return self.is_ready and amount.fits_in(self.free) and self.fits_later(amount)
+        return self.board.space.fits_now(self.row, self.board.ask(amount))
 
 
 @dataclass(slots=True)
 class Board:
-    """Nodes, placements and the use of each pool by its owner and its guests."""
+    """Nodes, placements and the use of each pool by its owner and its guests.
+
+    ``leaving`` are placements whose capacity is about to be free; ``departing`` those that don't stay
+    (asked to leave, or leaving), ``unready`` those that don't answer, both by service; ``touched``
+    what this plan has changed.
+    """
 
     fleet: Fleet
     services: Mapping[ServiceId, Service]
-    rooms: dict[NodeId, NodeRoom] = field(default_factory=dict)
-    placements: dict[InstanceId, Placement] = field(default_factory=dict)
+    pools: Mapping[PoolName, Pool]
+    kinds: tuple[str, ...]
+    column_of: dict[str, int]
+    nodes: list[Node]
+    row_of: dict[NodeId, int]
+    rows_of_pool: dict[PoolName, IntArray]
+    space: Space
+    placements: dict[InstanceId, Placement]
+    groups: dict[ServiceId, Mapping[GroupKey, Group]]
+    by_node: dict[NodeId, frozenset[InstanceId]]
+    healthy: dict[PoolName, Resources]
+    counts: dict[ServiceId, int] = field(default_factory=dict)
+    services_in: dict[PoolName, set[ServiceId]] = field(default_factory=dict)
     leaving: set[InstanceId] = field(default_factory=set)
-    teams: dict[InstanceId, TeamName | None] = field(default_factory=dict)
-    healthy: dict[PoolName, Resources] = field(default_factory=dict)
+    departing: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
+    unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
+    touched: set[InstanceId] = field(default_factory=set)
     owner_use: dict[PoolName, Resources] = field(default_factory=dict)
     owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
     promised_own: dict[PoolName, Resources] = field(default_factory=dict)
-    ids_by_service: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
-    ids_by_pool: dict[PoolName, set[InstanceId]] = field(default_factory=dict)
-    ids_by_node: dict[NodeId, set[InstanceId]] = field(default_factory=dict)
-    nodes_by_pool: dict[PoolName, set[NodeId]] = field(default_factory=dict)
-    rungs_known: dict[PoolName, dict[InstanceId, Rung]] = field(default_factory=dict)
-    """What ``rungs_of`` has worked out, by pool, until something is put there or taken away."""
+    own_parts: dict[PoolName, Resources] = field(default_factory=dict)
+    versions: dict[PoolName, int] = field(default_factory=dict)
+    """By pool, how often anything there has changed in this plan."""
+    known_rungs: dict[PoolName, PoolRungs] = field(default_factory=dict)
+    known_asks: dict[Resources, Ask] = field(default_factory=dict)
+    _pools_by_team: dict[TeamName, list[PoolName]] | None = None
+
+    @classmethod
+    def start(cls, ground: Ground, services: Mapping[ServiceId, Service], kinds: Iterable[str] = ()) -> Board:
+        """A board with the fleet's nodes and every placement on it; ``kinds`` are those that rented nodes add."""
+        layout = ground.layout
+        board = cls(
+            fleet=layout.fleet,
+            services=services,
+            pools=layout.pools,
+            kinds=layout.kinds,
+            column_of=layout.column_of,
+            nodes=list(layout.nodes),
+            row_of=dict(layout.row_of),
+            rows_of_pool=dict(layout.rows_of_pool),
+            space=_space_of(ground),
+            placements=dict(ground.placements),
+            groups=dict(ground.groups),
+            by_node=dict(ground.by_node),
+            healthy=dict(layout.healthy),
+        )
+        board._add_kinds(set(kinds).difference(layout.kinds))
+        board._sum_groups()
+        return board
+
+    def amount_of(self, row: IntArray) -> Resources:
+        """One row of an array as resources."""
+        return Resources(tuple((kind, value) for kind, value in zip(self.kinds, row.tolist(), strict=True) if value))
+
+    def ask(self, amount: Resources) -> Ask:
+        """An amount as columns."""
+        ask = self.known_asks.get(amount)
+        if ask is None:
+            known = Resources(tuple(each for each in amount.amounts if each[0] in self.column_of))
+            vector = np.array(ask_vector(known, self.column_of), dtype=np.int64)
+            asked = np.flatnonzero(vector > 0)
+            is_possible = all(kind in self.column_of for kind, value in amount.amounts if value > 0)
+            ask = self.known_asks[amount] = Ask(vector, asked, vector[asked], is_possible)
+        return ask
+
+    @property
+    def rooms(self) -> Rooms:
+        """Every node on the board, by id."""
+        return Rooms(self)
 
     def add_node(self, node: Node, *, is_ready: bool = True, accepts: bool = True) -> None:
-        """Put an empty node on the board. ``accepts`` false: what runs there must leave."""
-        self.rooms[node.id] = NodeRoom(node, node.allocatable, is_ready=is_ready, accepts=accepts)
-        self.nodes_by_pool.setdefault(node.pool, set()).add(node.id)
-        self.rungs_known.pop(node.pool, None)
-        self.healthy[node.pool] = self.healthy.get(node.pool, NOTHING) + node.allocatable
+        """Put a node on the board, with whatever is placed on it. ``accepts`` false: what runs there must leave."""
+        row = len(self.nodes)
+        self.nodes.append(node)
+        if row >= len(self.space.free):
+            self._add_rows()
+        self.row_of[node.id] = row
+        whole = np.array(node_vector(node.allocatable, self.column_of), dtype=np.int64)
+        space = self.space
+        space.allocatable[row], space.free[row] = whole, whole
+        space.is_ready[row], space.accepts[row] = is_ready, accepts
+        for id in self.by_node.get(node.id, ()):
+            space.free[row] -= self.ask(self.placements[id].resources).vector
+        ids = sorted([*(self.nodes[r].id for r in self.rows_of_pool.get(node.pool, ())), node.id])
+        self.rows_of_pool[node.pool] = np.array([self.row_of[id] for id in ids], dtype=np.int64)
+        self._change_healthy(node.pool, self.healthy.get(node.pool, NOTHING) + node.allocatable)
 
     def remove_node(self, id: NodeId) -> None:
         """Take a node that no longer exists off the board, with all that was placed on it."""
-        room = self.rooms.pop(id, None)
-        if room is None:
-            return
-        pool = room.node.pool
-        self.rungs_known.pop(pool, None)
-        self.healthy[pool] = self.healthy[pool] - room.node.allocatable
-        self.nodes_by_pool[pool].discard(id)
+        row = self.row_of.pop(id, None)
         for placement in self.on_node(id):
-            use = self._use_of(placement)
-            use[pool] = use[pool] - placement.resources
-            del self.placements[placement.instance]
-            self.ids_by_service[placement.service].discard(placement.instance)
-            self.ids_by_pool[placement.pool].discard(placement.instance)
-            if placement.instance in self.leaving and use is self.owner_use:
-                self.owner_leaving[pool] = self.owner_leaving[pool] - placement.resources
-            self.leaving.discard(placement.instance)
-        self.ids_by_node.pop(id, None)
+            self.remove(placement.instance)
+        if row is None:
+            return
+        pool = self.nodes[row].pool
+        self.rows_of_pool[pool] = self.rows_of_pool[pool][self.rows_of_pool[pool] != row]
+        self.space.accepts[row] = False
+        self._change_healthy(pool, self.healthy.get(pool, NOTHING) - self.nodes[row].allocatable)
 
-    def add(self, placement: Placement, team: TeamName | None, *, is_leaving: bool = False) -> None:
-        """Put a placement on its node. It counts in full until it is seen gone, also while it leaves."""
-        self.rungs_known.pop(placement.pool, None)
+    def add(self, placement: Placement) -> None:
+        """Put a new placement on its node. It counts in full until it is seen gone, also while it leaves."""
         self.placements[placement.instance] = placement
-        self.ids_by_service.setdefault(placement.service, set()).add(placement.instance)
-        self.ids_by_pool.setdefault(placement.pool, set()).add(placement.instance)
-        self.ids_by_node.setdefault(placement.node, set()).add(placement.instance)
-        self.teams[placement.instance] = team
-        room = self.rooms[placement.node]
-        room.free = room.free - placement.resources
-        self._count(placement)
-        if is_leaving:
-            self.mark_leaving(placement.instance)
+        self._count(placement, added=(placement,))
+        self.by_node[placement.node] = self.by_node.get(placement.node, frozenset()) | {placement.instance}
+        self.space.free[self.row_of[placement.node]] -= self.ask(placement.resources).vector
+        self.unready.setdefault(placement.service, set()).add(placement.instance)
+
+    def remove(self, id: InstanceId) -> None:
+        """Take a placement off the board: it is gone."""
+        self.keep(id)
+        placement = self.placements.pop(id)
+        self._count(placement, removed=(placement,))
+        self.by_node[placement.node] = self.by_node[placement.node] - {id}
+        row = self.row_of.get(placement.node)
+        if row is not None:
+            self.space.free[row] += self.ask(placement.resources).vector
+        for sets in (self.unready, self.departing):
+            sets.get(placement.service, set()).discard(id)
+
+    def update(self, placement: Placement) -> None:
+        """Put a changed placement (same node, same amounts) in the place of the old one."""
+        self.placements[placement.instance] = placement
+        self.touched.add(placement.instance)
+        departing = self.departing.setdefault(placement.service, set())
+        if placement.eviction is None and placement.state is PlacementState.RUNNING:
+            departing.discard(placement.instance)
+        else:
+            departing.add(placement.instance)
 
     def mark_leaving(self, id: InstanceId) -> None:
         """From now on the instance's capacity counts as about to be free."""
         if id not in self.leaving:
             self.leaving.add(id)
-            placement = self.placements[id]
-            self._count_leaving(placement, placement.resources)
+            self._count_leaving(self.placements[id], 1)
 
     def keep(self, id: InstanceId) -> None:
         """Take back ``mark_leaving``."""
         if id in self.leaving:
             self.leaving.remove(id)
-            placement = self.placements[id]
-            self._count_leaving(placement, NOTHING - placement.resources)
+            self._count_leaving(self.placements[id], -1)
 
     def can_keep(self, id: InstanceId) -> bool:
         """Whether a leaving instance may stay: its capacity isn't promised, and no guest's is above quota."""
         placement = self.placements[id]
         if not self.rooms[placement.node].fits_later(placement.resources):
             return False
-        return self.is_owner(self.teams[id], self.fleet.pool(placement.pool)) or not self.guest_excess(placement.pool)
+        return self.owns(placement) or not self.guest_excess(placement.pool)
 
     def guest_excess(self, pool_name: PoolName) -> Resources:
         """By how much a pool's guests are above what they may use, as after a limit was lowered."""
-        pool = self.fleet.pool(pool_name)
-        if pool.is_elastic:
+        use = self.guest_use.get(pool_name)
+        if not use or self.pools[pool_name].is_elastic:
             return NOTHING
-        healthy, claim = self.healthy.get(pool_name, NOTHING), self.owner_claim(pool_name)
-        most = quota.guest_quota(pool, healthy, claim, may_borrow=True)
-        return (self.guest_use.get(pool_name, NOTHING) - most).at_least_zero()
+        return (use - self.guest_quota(pool_name, may_borrow=True)).at_least_zero()
 
-    def promise(self, service: ServiceId, node: NodeId, amount: Resources) -> None:
-        """Hold capacity of a node for a service until it can be placed there."""
-        room = self.rooms[node]
-        room.promised = room.promised + amount
-        pool = self.pool_of(node)
-        if pool.team is not None and pool.team == self.services[service].team:
-            self.promised_own[pool.name] = self.promised_own.get(pool.name, NOTHING) + amount
+    def guest_quota(self, pool_name: PoolName, *, may_borrow: bool) -> Resources:
+        """What all guests of a pool may use, once the owner has what it claims."""
+        healthy, own = self.healthy.get(pool_name, NOTHING), self.own_part(pool_name)
+        claim = self.owner_claim(pool_name)
+        return quota.guest_quota(self.pools[pool_name], own, healthy, claim, may_borrow=may_borrow)
 
-    def pool_of(self, node: NodeId) -> Pool:
-        return self.fleet.pool(self.rooms[node].node.pool)
+    def own_part(self, pool_name: PoolName) -> Resources:
+        """The nominal quota that a pool gives its team."""
+        if pool_name not in self.own_parts:
+            self.own_parts[pool_name] = quota.own_part(self.pools[pool_name], self.healthy.get(pool_name, NOTHING))
+        return self.own_parts[pool_name]
+
+    def promise(self, service: Service, node: NodeId) -> None:
+        """Hold capacity of a node for one instance until it can be placed there."""
+        row = self.row_of[node]
+        self.space.promised[row] += self.ask(service.resources).vector
+        pool = self.pools[self.nodes[row].pool]
+        if self.is_owner(service.team, pool):
+            self.promised_own[pool.name] = self.promised_own.get(pool.name, NOTHING) + service.resources
+        self.touch_pool(pool.name)
 
     def is_owner(self, team: TeamName | None, pool: Pool) -> bool:
         return pool.team is not None and pool.team == team
+
+    def pools_of(self, team: TeamName) -> list[PoolName]:
+        """The team's pools, in the fleet's order."""
+        if self._pools_by_team is None:
+            self._pools_by_team = {}
+            for pool in self.fleet.pools:
+                if pool.team is not None:
+                    self._pools_by_team.setdefault(pool.team, []).append(pool.name)
+        return self._pools_by_team.get(team, [])
+
+    def team_of(self, placement: Placement) -> TeamName | None:
+        """The team that runs it; ``None`` where its service is no longer wanted."""
+        service = self.services.get(placement.service)
+        return service.team if service is not None else None
+
+    def owns(self, placement: Placement) -> bool:
+        """Whether it stands on its own team's pool."""
+        pool = self.pools.get(placement.pool)
+        return pool is not None and self.is_owner(self.team_of(placement), pool)
 
     def owner_claim(self, pool: PoolName) -> Resources:
         """The most that the owner uses of its pool, now or once what leaves has left and what is promised has come."""
@@ -155,95 +287,203 @@ class Board:
         coming = self.promised_own.get(pool, NOTHING) - self.owner_leaving.get(pool, NOTHING)
         return use + coming.at_least_zero()
 
-    def rung_for(self, service_id: ServiceId, pool_name: PoolName) -> Rung | None:
+    def rung_for(self, service: Service, pool_name: PoolName) -> Rung | None:
         """The cheapest rung that the service's ladder and the pool's quotas allow for one more instance.
 
         Speaks of quotas only; whether a node has room is the node's affair.
         """
-        service, pool = self.services[service_id], self.fleet.pool(pool_name)
-        healthy = self.healthy.get(pool_name, NOTHING)
-        allowed = [rung for rung in self._rungs_in(service, pool, healthy) if rung in service.ladder]
+        allowed = [rung for rung in self._rungs_in(service, self.pools[pool_name]) if rung in service.ladder]
         return min(allowed, key=lambda rung: rung.order, default=None)
+
+    def rung(self, placement: Placement) -> Rung:
+        """The rung that counts give a placement now."""
+        return self.rungs(placement.pool).of(placement.instance, is_owner=self.owns(placement))
+
+    def rungs(self, pool_name: PoolName) -> PoolRungs:
+        """The rungs of all placements in a pool."""
+        if pool_name not in self.known_rungs:
+            self.known_rungs[pool_name] = work_out_rungs(
+                self.pools[pool_name],
+                self.own_part(pool_name),
+                self.healthy.get(pool_name, NOTHING),
+                self.owner_use.get(pool_name, NOTHING),
+                self.guest_use.get(pool_name, NOTHING),
+                lambda: self._owners_and_guests(pool_name),
+            )
+        return self.known_rungs[pool_name]
+
+    def rows_in(self, pools: Iterable[PoolName]) -> IntArray:
+        """The rows of these pools, by node id."""
+        found = [self.rows_of_pool[pool] for pool in pools if pool in self.rows_of_pool]
+        if len(found) == 1:
+            return found[0]
+        rows = sorted({int(row) for part in found for row in part}, key=lambda row: self.nodes[row].id)
+        return np.array(rows, dtype=np.int64)
 
     def rooms_in(self, pools: Iterable[PoolName]) -> list[NodeRoom]:
         """The rooms of these pools, by node id."""
-        ids = {id for pool in pools for id in self.nodes_by_pool.get(pool, ())}
-        return [self.rooms[id] for id in sorted(ids)]
+        return [NodeRoom(self, int(row)) for row in self.rows_in(pools)]
 
     def on_node(self, node: NodeId) -> list[Placement]:
         """What is placed on a node, by instance id."""
-        return [self.placements[id] for id in sorted(self.ids_by_node.get(node, ()))]
+        return [self.placements[id] for id in sorted(self.by_node.get(node, ()))]
 
     def of_service(self, service: ServiceId) -> list[Placement]:
         """What is placed of a service, by ordinal."""
-        mine = (self.placements[id] for id in self.ids_by_service.get(service, ()))
+        mine = [self.placements[id] for group in self.groups.get(service, {}).values() for id in group.ids]
         return sorted(mine, key=lambda placement: placement.ordinal)
 
     def in_pool(self, pool: PoolName) -> list[Placement]:
         """What is placed in a pool, by instance id."""
-        return [self.placements[id] for id in sorted(self.ids_by_pool.get(pool, ()))]
+        return [self.placements[id] for id in sorted(self._ids_in(pool, lambda _: True))]
 
-    def _rungs_in(self, service: Service, pool: Pool, healthy: Resources) -> list[Rung]:
+    def touch_pool(self, pool: PoolName) -> None:
+        """What was worked out about the pool no longer holds."""
+        self.versions[pool] = self.versions.get(pool, 0) + 1
+        self.known_rungs.pop(pool, None)
+
+    def _change_healthy(self, pool: PoolName, healthy: Resources) -> None:
+        self.healthy[pool] = healthy
+        self.own_parts.pop(pool, None)
+        self.touch_pool(pool)
+
+    def _ids_in(self, pool: PoolName, of: Callable[[ServiceId], bool]) -> list[InstanceId]:
+        return [
+            id
+            for service in self.services_in.get(pool, ())
+            if of(service)
+            for key, group in self.groups.get(service, {}).items()
+            if key[0] == pool
+            for id in group.ids
+        ]
+
+    def _owners_and_guests(self, pool_name: PoolName) -> tuple[list[Placement], list[Placement]]:
+        pool = self.pools[pool_name]
+
+        def is_owned(service: ServiceId) -> bool:
+            found = self.services.get(service)
+            return found is not None and self.is_owner(found.team, pool)
+
+        owners = [self.placements[id] for id in self._ids_in(pool_name, is_owned)]
+        return owners, [self.placements[id] for id in self._ids_in(pool_name, lambda id: not is_owned(id))]
+
+    def _rungs_in(self, service: Service, pool: Pool) -> list[Rung]:
         amount = service.resources
         if pool.is_elastic:
             return [Rung.CLOUD]
-        claim = self.owner_claim(pool.name)
         if self.is_owner(service.team, pool):
-            return [Rung.OWN if quota.is_own(pool, healthy, claim, amount) else Rung.SHARED]
+            is_own = quota.is_own(self.own_part(pool.name), self.owner_claim(pool.name), amount)
+            return [Rung.OWN if is_own else Rung.SHARED]
         guests = self.guest_use.get(pool.name, NOTHING) + amount
-        if guests.fits_in(quota.guest_quota(pool, healthy, claim, may_borrow=False)):
+        if guests.fits_in(self.guest_quota(pool.name, may_borrow=False)):
             return [Rung.SHARED]
-        if guests.fits_in(quota.guest_quota(pool, healthy, claim, may_borrow=True)):
+        if guests.fits_in(self.guest_quota(pool.name, may_borrow=True)):
             return [Rung.BORROWED]
         return []
 
-    def _count(self, placement: Placement) -> None:
+    def _count(self, placement: Placement, removed: Iterable[Placement] = (), added: Iterable[Placement] = ()) -> None:
         """Quotas count an instance until it is seen gone, also while it leaves."""
-        use = self._use_of(placement)
-        use[placement.pool] = use.get(placement.pool, NOTHING) + placement.resources
+        pool, service = placement.pool, placement.service
+        use = self.owner_use if self.owns(placement) else self.guest_use
+        sign = 1 if added else -1
+        use[pool] = use.get(pool, NOTHING) + placement.resources.times(sign)
+        mine, key = dict(self.groups.get(service, {})), (pool, placement.revision)
+        mine[key] = regrouped(mine.get(key, Group()), removed, added)
+        self.groups[service] = mine
+        self.counts[service] = self.counts.get(service, 0) + sign
+        self.services_in.setdefault(pool, set()).add(service)
+        self.touched.add(placement.instance)
+        self.touch_pool(pool)
 
-    def _count_leaving(self, placement: Placement, amount: Resources) -> None:
-        room = self.rooms[placement.node]
-        room.leaving = room.leaving + amount
-        if self.is_owner(self.teams[placement.instance], self.fleet.pool(placement.pool)):
-            self.owner_leaving[placement.pool] = self.owner_leaving.get(placement.pool, NOTHING) + amount
+    def _count_leaving(self, placement: Placement, sign: int) -> None:
+        row = self.row_of.get(placement.node)
+        if row is not None:
+            self.space.leaving[row] += sign * self.ask(placement.resources).vector
+        if self.owns(placement):
+            before = self.owner_leaving.get(placement.pool, NOTHING)
+            self.owner_leaving[placement.pool] = before + placement.resources.times(sign)
+        self.versions[placement.pool] = self.versions.get(placement.pool, 0) + 1
 
-    def _use_of(self, placement: Placement) -> dict[PoolName, Resources]:
-        pool = self.fleet.pool(placement.pool)
-        return self.owner_use if self.is_owner(self.teams[placement.instance], pool) else self.guest_use
+    def _sum_groups(self) -> None:
+        """Counts and uses, group by group: there are far fewer groups than placements."""
+        uses: tuple[dict[PoolName, dict[str, int]], dict[PoolName, dict[str, int]]] = ({}, {})
+        for service_id, mine in self.groups.items():
+            service = self.services.get(service_id)
+            count = 0
+            for (pool_name, _), group in mine.items():
+                count += len(group.ids)
+                self.services_in.setdefault(pool_name, set()).add(service_id)
+                pool = self.pools.get(pool_name)
+                if pool is not None:
+                    owned = service is not None and self.is_owner(service.team, pool)
+                    sums = uses[0 if owned else 1].setdefault(pool_name, {})
+                    for kind, amount in group.amount.amounts:
+                        sums[kind] = sums.get(kind, 0) + amount
+            self.counts[service_id] = count
+        self.owner_use = {pool: Resources.of(sums) for pool, sums in uses[0].items()}
+        self.guest_use = {pool: Resources.of(sums) for pool, sums in uses[1].items()}
+
+    def _add_kinds(self, fresh: set[str]) -> None:
+        if not fresh:
+            return
+        self.kinds = (*self.kinds, *sorted(fresh))
+        self.column_of = {kind: column for column, kind in enumerate(self.kinds)}
+        space = self.space
+        for name in ("allocatable", "free", "leaving", "promised"):
+            setattr(space, name, np.pad(getattr(space, name), ((0, 0), (0, len(fresh)))))
+
+    def _add_rows(self) -> None:
+        space, more = self.space, max(_SPARE_ROWS, len(self.nodes) // 2)
+        for name in ("allocatable", "free", "leaving", "promised"):
+            setattr(space, name, np.pad(getattr(space, name), ((0, more), (0, 0))))
+        for name in ("is_ready", "accepts"):
+            setattr(space, name, np.pad(getattr(space, name), (0, more)))
 
 
-def rungs_of(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
-    """The rung of each placement in a pool, as counts allow: relabelling moves nothing.
+@dataclass(frozen=True, slots=True)
+class Rooms(Mapping[NodeId, NodeRoom]):
+    """The board's nodes by id."""
 
-    The longest-standing owner instances are own, later ones shared; of guests the longest-standing
-    are shared, later ones borrowed. What leaves is counted like the rest.
-    """
-    if pool_name not in board.rungs_known:
-        board.rungs_known[pool_name] = _work_out_rungs(board, pool_name)
-    return board.rungs_known[pool_name]
+    board: Board
+
+    def __getitem__(self, id: NodeId) -> NodeRoom:
+        return NodeRoom(self.board, self.board.row_of[id])
+
+    def __iter__(self) -> Iterator[NodeId]:
+        return iter(self.board.row_of)
+
+    def __len__(self) -> int:
+        return len(self.board.row_of)
 
 
-def _work_out_rungs(board: Board, pool_name: PoolName) -> dict[InstanceId, Rung]:
-    pool, healthy = board.fleet.pool(pool_name), board.healthy.get(pool_name, NOTHING)
-    present = sorted(
-        board.in_pool(pool_name),
-        key=lambda placement: (placement.placed_at, placement.instance),
-    )
-    if pool.is_elastic:
-        return {placement.instance: Rung.CLOUD for placement in present}
-    owners = [each for each in present if board.is_owner(board.teams[each.instance], pool)]
-    guests = [each for each in present if not board.is_owner(board.teams[each.instance], pool)]
-    rungs: dict[InstanceId, Rung] = {}
-    use = NOTHING
-    for placement in owners:
-        own = quota.is_own(pool, healthy, use, placement.resources)
-        rungs[placement.instance] = Rung.OWN if own else Rung.SHARED
-        use = use + placement.resources
-    shareable = quota.shareable_left(pool, healthy, total(each.resources for each in owners))
-    use = NOTHING
-    for placement in guests:
-        shared = quota.is_shared(shareable, use, placement.resources)
-        rungs[placement.instance] = Rung.SHARED if shared else Rung.BORROWED
-        use = use + placement.resources
-    return rungs
+def _space_of(ground: Ground) -> Space:
+    """The fleet's nodes with what is in use taken off, and spare rows for rented ones."""
+    allocatable = np.pad(ground.layout.allocatable, ((0, _SPARE_ROWS), (0, 0)))
+    free = allocatable.copy()
+    free[: len(ground.used)] -= ground.used
+    open_rows = np.arange(len(free)) < len(ground.used)
+    return Space(allocatable, free, np.zeros_like(free), np.zeros_like(free), open_rows, open_rows.copy())
+
+
+def all_rungs(board: Board) -> dict[InstanceId, Rung]:
+    """The rung of every placement."""
+    return {id: board.rung(placement) for id, placement in board.placements.items()}
+
+
+def rungs_by_group(board: Board, service_id: ServiceId) -> Iterator[tuple[PoolName, Rung, frozenset[InstanceId]]]:
+    """A service's placements by pool and rung: whole groups where all of a group stand on one rung."""
+    service = board.services.get(service_id)
+    for (pool_name, _), group in board.groups.get(service_id, {}).items():
+        if not group.ids:
+            continue
+        is_owner = service is not None and board.is_owner(service.team, board.pools[pool_name])
+        rungs = board.rungs(pool_name)
+        uniform = rungs.owners if is_owner else rungs.guests
+        if uniform is not None:
+            yield pool_name, uniform, group.ids
+            continue
+        apart: dict[Rung, set[InstanceId]] = {}
+        for id in group.ids:
+            apart.setdefault(rungs.by_id[id], set()).add(id)
+        for rung in sorted(apart, key=lambda each: each.order):
+            yield pool_name, rung, frozenset(apart[rung])

@@ -15,7 +15,7 @@ from springtide.model.placements import Eviction, PlacementState, Rental, Rental
 from springtide.model.resources import describe
 from springtide.model.workloads import Service
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.fitting import best_fit, fits_later, fits_now
+from springtide.planning.fitting import best_room
 from springtide.planning.index import RentRefusal
 from springtide.planning.money import commitment_of, money, next_charge, refusal_of
 
@@ -80,14 +80,13 @@ def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
 
 
 def _use_rented(draft: Draft, service: Service) -> None:
-    rooms = [room for room in draft.board.rooms.values() if draft.board.fleet.pool(room.node.pool).is_elastic]
-    rooms.sort(key=lambda room: room.node.id)
+    elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
     while draft.wanted[service.id] > 0:
-        room = best_fit(rooms, service.resources, fits_now)
+        room = best_room(draft.board, elastic, service)
         if room is not None:
             draft.place(service, room.node.id)
             continue
-        room = best_fit([each for each in rooms if not each.is_ready], service.resources, fits_later)
+        room = best_room(draft.board, elastic, service, booting=True)
         if room is None:
             return
         draft.promise(service, room.node.id)
@@ -267,13 +266,13 @@ def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> Non
     draft.rentals[rental.token] = replace(rental, state=RentalState.RETURNING)
     room = draft.board.rooms.get(rental.node)
     if room is not None:
-        room.accepts = False
+        room.close()
     draft.say(rental.node, code, sentence, cloud=rental.cloud)
 
 
 def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
     """A node whose next period can't be paid is drained before that period starts."""
-    draft.board.rooms[rental.node].accepts = False
+    draft.board.rooms[rental.node].close()
     gone_by = next_charge(rental) - _return_lead(draft)
     for placement in draft.board.on_node(rental.node):
         waits = placement.eviction is not None and placement.eviction.drain_by is None

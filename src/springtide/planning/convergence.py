@@ -11,7 +11,7 @@ from springtide.model.observations import ActionFailed
 from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
-from springtide.planning.index import Index
+from springtide.planning.index import Index, ground_of
 from springtide.planning.settlement import drain_has_ended
 
 FIRST_RETRY_SECONDS = 0.5
@@ -80,25 +80,27 @@ Action = CreateInstance | DeleteInstance | RentMachine | ReturnMachine | ClearAp
 
 def converge(draft: Draft) -> None:
     """Move placements one state on where they may: running to draining, draining to stopping."""
-    for id in sorted(draft.index.record.services):
-        _drain_replaced(draft, id)
-    for placement in list(draft.board.placements.values()):
+    for id in sorted(id for id, departing in draft.board.departing.items() if departing):
+        if id in draft.index.record.services:
+            _drain_replaced(draft, id)
+    for placement in draft.all_departing():
         if placement.state is PlacementState.DRAINING and drain_has_ended(draft, placement):
             draft.update(replace(placement, state=PlacementState.STOPPING))
 
 
 def _drain_replaced(draft: Draft, id: ServiceId) -> None:
     """Evicted instances drain once the ready ones are enough without them, or when their time is up."""
-    running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
-    evicted = sorted(
-        (each for each in running if each.eviction is not None), key=lambda each: (_noticed_at(each), each.ordinal)
-    )
-    spare = sum(1 for each in running if draft.is_ready(each.instance)) - draft.demands[id].count
+    departing = draft.departing(id)
+    running = [each for each in departing if each.state is PlacementState.RUNNING]
+    evicted = sorted(running, key=lambda each: (_noticed_at(each), each.ordinal))
+    stopped = [each for each in departing if each.state is not PlacementState.RUNNING]
+    ready = draft.ready_count(id) - sum(1 for each in stopped if draft.is_ready(each.instance))
+    spare = ready - draft.demands[id].count
     for placement in evicted:
-        ready = draft.is_ready(placement.instance)
-        if _is_due(draft, placement) or not ready or spare > 0:
+        is_ready = draft.is_ready(placement.instance)
+        if _is_due(draft, placement) or not is_ready or spare > 0:
             draft.drain(placement)
-            spare -= 1 if ready else 0
+            spare -= 1 if is_ready else 0
     if spare <= 0 and evicted and all(each.state is PlacementState.RUNNING for each in draft.of_service(id)):
         _make_room_for_revision(draft, id, evicted)
 
@@ -129,7 +131,7 @@ def plan_actions(index: Index, after: Record, draft: Draft) -> tuple[Action, ...
     actions: list[Action] = [
         *_instance_actions(index, after, draft),
         *_machine_actions(index, after),
-        *_app_actions(index, after),
+        *_app_actions(index, after, draft),
     ]
     return tuple(action for action in actions if _is_time(index, draft, action.subject))
 
@@ -138,14 +140,17 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
     actions: list[Action] = []
     if not index.engine_listed:
         return actions
-    for id, placement in sorted(after.placements.items(), key=lambda item: (item[1].service, item[1].ordinal)):
+    stirring = ground_of(index).unsettled | draft.board.touched
+    placements = [after.placements[id] for id in stirring if id in after.placements]
+    for placement in sorted(placements, key=lambda each: (each.service, each.ordinal)):
+        id = placement.instance
         if placement.state is PlacementState.STOPPING:
             if id not in index.deleted:
                 actions.append(DeleteInstance(id, _grace_of(draft, placement)))
         elif id not in index.instances:
             actions.append(CreateInstance(placement))
     grace_seconds = index.record.fleet.reclaim.grace_seconds
-    strangers = sorted(id for id in index.instances if id not in after.placements)
+    strangers = sorted(id for id in stirring if id in index.instances and id not in after.placements)
     actions += [DeleteInstance(id, grace_seconds) for id in strangers]
     return actions
 
@@ -173,9 +178,10 @@ def _machine_actions(index: Index, after: Record) -> list[Action]:
     return actions
 
 
-def _app_actions(index: Index, after: Record) -> list[Action]:
-    used = {after.services[each.service].app for each in after.placements.values() if each.service in after.services}
-    leftover = {str(each.service).partition("/")[0] for each in after.placements.values()}
+def _app_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
+    present = [id for id, count in draft.board.counts.items() if count]
+    used = {after.services[id].app for id in present if id in after.services}
+    leftover = {str(id).partition("/")[0] for id in present}
     return [
         ClearApp(name)
         for name, app in sorted(after.apps.items())
@@ -194,6 +200,6 @@ def _pause(failures: tuple[ActionFailed, ...]) -> timedelta:
 
 def changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[tuple[str, object | None]]:
     """What must be put (or deleted: ``None``) to get from one set to the other, by id in order."""
-    puts = [(id, value) for id, value in after.items() if before.get(id) != value]
+    puts = [(id, v) for id, v in after.items() if (old := before.get(id)) is not v and old != v]
     deletes: list[tuple[str, object | None]] = [(id, None) for id in before if id not in after]
     return sorted([*puts, *deletes], key=lambda item: item[0])

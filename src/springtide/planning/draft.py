@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from springtide.model.events import Event, Figure, Reason
 from springtide.model.fleet import Node
-from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, ServiceId, instance_id
+from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, ServiceId, TeamName, instance_id
 from springtide.model.leases import Rung
-from springtide.model.observations import ContainerState, MachineState, Readiness
+from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
 from springtide.model.resources import NOTHING
 from springtide.model.workloads import Service
-from springtide.planning.board import Board, rungs_of
+from springtide.planning.board import Board
 from springtide.planning.demand import Demand
-from springtide.planning.index import CrashHistory, Index, RentRefusal
+from springtide.planning.fairness import dominant_shares
+from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 
 _LEAVES_IF = ("reclaim", "revision")
 """Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
@@ -46,9 +48,26 @@ class Draft:
     room_since: dict[ServiceId, datetime] = field(default_factory=dict)
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    _endpoints: dict[InstanceId, EndpointLoad] | None = None
+    _shares: dict[TeamName, Fraction] | None = None
+    _services_by_team: dict[TeamName, list[ServiceId]] | None = None
 
     def service(self, id: ServiceId) -> Service:
         return self.index.record.services[id]
+
+    def services_of(self, team: TeamName) -> list[ServiceId]:
+        """The team's services, by id."""
+        if self._services_by_team is None:
+            self._services_by_team = {}
+            for id, service in sorted(self.index.record.services.items()):
+                self._services_by_team.setdefault(service.team, []).append(id)
+        return self._services_by_team.get(team, [])
+
+    def shares(self) -> dict[TeamName, Fraction]:
+        """The teams' weighted dominant shares as they were when first asked for: one measure for a whole plan."""
+        if self._shares is None:
+            self._shares = dominant_shares(self.board)
+        return self._shares
 
     def after(self, seconds: float) -> datetime:
         """The moment so many seconds from now."""
@@ -66,6 +85,24 @@ class Draft:
         """Those that run and that nobody has asked to leave."""
         return [each for each in self.of_service(service) if is_staying(each)]
 
+    def departing(self, service: ServiceId) -> list[Placement]:
+        """Those that don't stay, by ordinal."""
+        found = (self.board.placements[id] for id in self.board.departing.get(service, ()))
+        return sorted(found, key=lambda placement: placement.ordinal)
+
+    def staying_count(self, service: ServiceId) -> int:
+        """How many run and aren't asked to leave."""
+        return self.board.counts.get(service, 0) - len(self.board.departing.get(service, ()))
+
+    def ready_count(self, service: ServiceId) -> int:
+        """How many run and answer, leaving ones included."""
+        return self.board.counts.get(service, 0) - len(self.board.unready.get(service, ()))
+
+    def all_departing(self) -> list[Placement]:
+        """Everything that doesn't stay, by instance id."""
+        ids = sorted(id for ids in self.board.departing.values() for id in ids)
+        return [self.board.placements[id] for id in ids]
+
     def is_ready(self, id: InstanceId) -> bool:
         """Whether the instance runs and its last probes passed."""
         instance, probed = self.index.instances.get(id), self.index.readiness.get(id)
@@ -73,13 +110,19 @@ class Draft:
             return False
         return probed.readiness is Readiness.READY
 
+    def endpoint(self, id: InstanceId) -> EndpointLoad | None:
+        """What the router shows of an instance."""
+        if self._endpoints is None:
+            self._endpoints = dict(self.index.router.endpoints) if self.index.router is not None else {}
+        return self._endpoints.get(id)
+
     def rung(self, placement: Placement) -> Rung:
         """The rung that counts give this placement now."""
-        return rungs_of(self.board, placement.pool)[placement.instance]
+        return self.board.rung(placement)
 
     def update(self, placement: Placement) -> None:
         """Put a changed placement (same node, same amounts) in the place of the old one."""
-        self.board.placements[placement.instance] = placement
+        self.board.update(placement)
 
     def place(self, service: Service, node: NodeId) -> Placement:
         """Place a new instance of the service's revision on a node."""
@@ -95,13 +138,13 @@ class Draft:
             placed_at=self.now,
             ordinal=ordinal,
         )
-        self.board.add(placement, service.team)
+        self.board.add(placement)
         self.wanted[service.id] = self.wanted.get(service.id, 0) - 1
         return placement
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold a node's capacity for one instance of the service."""
-        self.board.promise(service.id, node, service.resources)
+        self.board.promise(service, node)
         self.wanted[service.id] -= 1
         self.waiting[service.id] = self.waiting.get(service.id, 0) + 1
 
@@ -120,10 +163,12 @@ class Draft:
 
     def take_back(self, service: ServiceId, pools: Iterable[PoolName]) -> None:
         """Let leaving instances of the service stay after all, cheapest rung first, while it wants more."""
+        if self.wanted.get(service, 0) <= 0 or not self.board.departing.get(service):
+            return
         wanted_pools = set(pools)
         leaving = [
             each
-            for each in self.of_service(service)
+            for each in self.departing(service)
             if each.pool in wanted_pools and self._may_return(each) and self.board.can_keep(each.instance)
         ]
         for placement in sorted(leaving, key=lambda each: (self.rung(each).order, each.ordinal)):
@@ -151,23 +196,27 @@ def is_staying(placement: Placement) -> bool:
 
 def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -> Draft:
     """Lay the fleet, the rented nodes and all placements out on a fresh board."""
-    record = index.record
-    board = Board(record.fleet, record.services)
+    record, ground = index.record, ground_of(index)
+    kinds = {kind for rental in record.rentals.values() for kind in rental.resources.kinds}
+    kinds.update(kind for view in index.clouds.values() for offer in view.offers for kind in offer.resources.kinds)
     draft = Draft(
         index=index,
         now=now,
         demands=demands,
-        board=board,
+        board=Board.start(ground, record.services, kinds),
         rentals=dict(record.rentals),
         ordinals=dict(record.ordinals),
         crashes=dict(index.carry.crashes),
     )
-    for node in record.fleet.nodes:
-        board.add_node(node)
     for token in sorted(draft.rentals):
         _add_rented_node(draft, draft.rentals[token])
-    for id in sorted(record.placements):
-        _add_placement(draft, record.placements[id])
+    _remove_from_lost_pools(draft)
+    for node in sorted(draft.board.by_node.keys() - draft.board.row_of.keys()):
+        for placement in draft.board.on_node(node)[:1]:
+            draft.board.add_node(Node(node, placement.pool, NOTHING), accepts=False)
+    for id in sorted(ground.unsettled):
+        if id in draft.board.placements:
+            _note_unsettled(draft, draft.board.placements[id])
     return draft
 
 
@@ -177,7 +226,7 @@ def machine_states(index: Index) -> dict[str, MachineState]:
 
 
 def _add_rented_node(draft: Draft, rental: Rental) -> None:
-    if rental.pool not in {pool.name for pool in draft.board.fleet.pools}:
+    if rental.pool not in draft.board.pools:
         return
     state = machine_states(draft.index).get(rental.token)
     accepts = rental.state is RentalState.RENTING and state is not MachineState.RETURNING
@@ -185,21 +234,28 @@ def _add_rented_node(draft: Draft, rental: Rental) -> None:
     draft.board.add_node(node, is_ready=state is MachineState.READY, accepts=accepts)
 
 
-def _add_placement(draft: Draft, placement: Placement) -> None:
-    """Put a placement on the board; what runs on a node that the fleet no longer has must leave."""
+def _remove_from_lost_pools(draft: Draft) -> None:
+    """What stands in a pool that the fleet no longer has is stopped."""
+    for pool in sorted(draft.board.services_in.keys() - draft.board.pools.keys()):
+        for placement in draft.board.in_pool(pool):
+            draft.lost[placement.instance] = placement
+            draft.board.remove(placement.instance)
+            sentence = f"{placement.instance} is stopped: its pool {pool} is gone."
+            draft.say(placement.service, "pool-removed", sentence)
+
+
+def _note_unsettled(draft: Draft, placement: Placement) -> None:
+    """Take note of what leaves and of what doesn't answer; what is known to be gone leaves the board."""
     if placement.state is PlacementState.STOPPING and placement.instance in draft.index.deleted:
         draft.lost[placement.instance] = placement
+        draft.board.remove(placement.instance)
         return
-    if placement.pool not in {pool.name for pool in draft.board.fleet.pools}:
-        draft.lost[placement.instance] = placement
-        draft.say(
-            placement.service, "pool-removed", f"{placement.instance} is stopped: its pool {placement.pool} is gone."
-        )
-        return
-    if placement.node not in draft.board.rooms:
-        draft.board.add_node(Node(placement.node, placement.pool, NOTHING), accepts=False)
-    service = draft.index.record.services.get(placement.service)
-    leaving = placement.state is not PlacementState.RUNNING or (
+    board = draft.board
+    if not draft.is_ready(placement.instance):
+        board.unready.setdefault(placement.service, set()).add(placement.instance)
+    if not is_staying(placement):
+        board.departing.setdefault(placement.service, set()).add(placement.instance)
+    if placement.state is not PlacementState.RUNNING or (
         placement.eviction is not None and placement.eviction.rule not in _LEAVES_IF
-    )
-    draft.board.add(placement, service.team if service else None, is_leaving=leaving)
+    ):
+        board.mark_leaving(placement.instance)

@@ -9,11 +9,12 @@ from springtide.model.events import Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId
 from springtide.model.leases import Rung
+from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources, describe
 from springtide.model.workloads import Service
-from springtide.planning import quota
-from springtide.planning.board import NodeRoom
+from springtide.planning.board import NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
+from springtide.planning.fitting import best_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,17 @@ def explain(draft: Draft) -> dict[ServiceId, Explanation]:
 
 def tell_growth(draft: Draft) -> None:
     """Say where each service's new instances were placed, and why it wanted them."""
-    for id in sorted(draft.index.record.services):
-        fresh = [each for each in draft.of_service(id) if each.instance not in draft.index.record.placements]
-        if fresh:
-            places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
-            where = ", ".join(f"{count} on {place}" for place, count in places.items())
-            sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
-            draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
+    fresh_by_service: dict[ServiceId, list[Placement]] = {}
+    for instance in draft.board.touched:
+        placement = draft.board.placements.get(instance)
+        if placement is not None and instance not in draft.index.record.placements:
+            fresh_by_service.setdefault(placement.service, []).append(placement)
+    for id in sorted(fresh_by_service):
+        fresh = sorted(fresh_by_service[id], key=lambda each: each.ordinal)
+        places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
+        where = ", ".join(f"{count} on {place}" for place, count in places.items())
+        sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
+        draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
 
 
 def _explain(draft: Draft, service: Service) -> Explanation:
@@ -60,7 +65,7 @@ def _explain(draft: Draft, service: Service) -> Explanation:
     return Explanation(
         service=service.id,
         wanted=draft.demands[service.id].count,
-        ready=sum(1 for each in draft.of_service(service.id) if draft.is_ready(each.instance)),
+        ready=draft.ready_count(service.id),
         missing=missing,
         waiting=draft.waiting.get(service.id, 0),
         demand=draft.demands[service.id].reason,
@@ -71,9 +76,9 @@ def _explain(draft: Draft, service: Service) -> Explanation:
 
 def _holdings(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
     counts: dict[tuple[int, PoolName], int] = {}
-    for placement in draft.of_service(id):
-        key = draft.rung(placement).order, placement.pool
-        counts[key] = counts.get(key, 0) + 1
+    for pool, rung, ids in rungs_by_group(draft.board, id):
+        key = rung.order, pool
+        counts[key] = counts.get(key, 0) + len(ids)
     return tuple(Holding(pool, tuple(Rung)[order], count) for (order, pool), count in sorted(counts.items()))
 
 
@@ -86,7 +91,7 @@ def _refusals(draft: Draft, service: Service, missing: int) -> tuple[Reason, ...
     waiting = draft.waiting.get(service.id, 0)
     if waiting:
         reasons.append(_waiting(draft, service))
-    dearest = max((draft.rung(each).order for each in draft.of_service(service.id)), default=0)
+    dearest = max((rung.order for _, rung, _ in rungs_by_group(draft.board, service.id)), default=0)
     for rung in Rung:
         if missing or waiting or rung.order < dearest:
             reasons += _rung_refusals(draft, service, rung, missing)
@@ -149,27 +154,25 @@ def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Rea
             ("used", used[kind]),
         )
         return Reason(f"{rung}-full", sentence, figures)
-    if draft.board.rung_for(service.id, pool.name) is None:
+    if draft.board.rung_for(service, pool.name) is None:
         cheaper = Rung.OWN if draft.board.is_owner(service.team, pool) else Rung.SHARED
         sentence = f"{rung}: one more instance in pool {pool.name} would count as {cheaper}, which isn't on the ladder."
         return Reason("cheaper-rung-first", sentence, (("pool", pool.name), ("rung", rung.value)))
-    rooms = draft.board.rooms_in([pool.name])
-    if any(room.fits_now(service.resources) for room in rooms):
+    if best_room(draft.board, [pool.name], service) is not None:
         return None
-    sentence = (
-        f"{rung}: none of the {len(rooms)} nodes of pool {pool.name} has {describe(service.resources)} free at once."
-    )
-    return Reason("no-node-fits", sentence, (("nodes", len(rooms)), ("pool", pool.name), ("rung", rung.value)))
+    count = len(draft.board.rows_in([pool.name]))
+    sentence = f"{rung}: none of the {count} nodes of pool {pool.name} has {describe(service.resources)} free at once."
+    return Reason("no-node-fits", sentence, (("nodes", count), ("pool", pool.name), ("rung", rung.value)))
 
 
 def _use_and_limit(draft: Draft, service: Service, pool: Pool, rung: Rung) -> tuple[Resources, Resources]:
     """What counts against the rung in a pool, and up to where."""
     board = draft.board
-    healthy, claim = board.healthy.get(pool.name, NOTHING), board.owner_claim(pool.name)
     if board.is_owner(service.team, pool):
-        return claim, quota.own_part(pool, healthy) if rung is Rung.OWN else healthy
+        limit = board.own_part(pool.name) if rung is Rung.OWN else board.healthy.get(pool.name, NOTHING)
+        return board.owner_claim(pool.name), limit
     guests = board.guest_use.get(pool.name, NOTHING)
-    return guests, quota.guest_quota(pool, healthy, claim, may_borrow=rung is Rung.BORROWED)
+    return guests, board.guest_quota(pool.name, may_borrow=rung is Rung.BORROWED)
 
 
 def _amount(kind: str, amount: int) -> str:

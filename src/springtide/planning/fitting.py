@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from springtide.model.resources import Resources
-from springtide.planning.board import NodeRoom
-
-
-def best_fit(
-    rooms: Iterable[NodeRoom], amount: Resources, fits: Callable[[NodeRoom, Resources], bool]
-) -> NodeRoom | None:
-    """The room that the amount fits in and that is left with the least; ties go to the lowest node id."""
-    fitting = [room for room in rooms if fits(room, amount)]
-    return min(fitting, key=lambda room: (permille_left(room, amount), room.node.id), default=None)
+from springtide.model.identifiers import PoolName
+from springtide.model.workloads import Service
+from springtide.planning.board import Board, NodeRoom
 
 
-def permille_left(room: NodeRoom, amount: Resources) -> int:
-    """What would be left of the asked kinds, in permille of the node, summed over kinds."""
-    left = room.free + room.leaving - room.promised - amount
-    return sum(left[kind] * 1000 // max(1, room.node.allocatable[kind]) for kind in amount.kinds)
+def best_room(board: Board, pools: Iterable[PoolName], service: Service, *, booting: bool = False) -> NodeRoom | None:
+    """The node of these pools that one more instance fits in and that is left with the least; ``booting``: of those
+    that aren't ready yet, once what leaves has left.
 
-
-def fits_now(room: NodeRoom, amount: Resources) -> bool:
-    return room.fits_now(amount)
-
-
-def fits_later(room: NodeRoom, amount: Resources) -> bool:
-    return room.fits_later(amount)
+    What is left is summed in permille of the node over the kinds asked for; ties go to the lowest node id.
+    """
+    rows, ask = board.rows_in(pools), board.ask(service.resources)
+    booting_rows = rows[~board.space.is_ready[rows]]
+    row = board.space.best_later(booting_rows, ask) if booting else board.space.best_now(rows, ask)
+    return NodeRoom(board, row) if row is not None else None

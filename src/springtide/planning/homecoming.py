@@ -12,7 +12,7 @@ from springtide.model.resources import CPU_MILLIS
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
-from springtide.planning.fitting import best_fit, fits_now
+from springtide.planning.fitting import best_room
 from springtide.planning.shrinking import by_avoidable_cost
 
 HOME = "home"
@@ -32,8 +32,10 @@ class _Move:
 def come_home(draft: Draft) -> None:
     """Move a bounded number of instances to cheaper rungs, those off the dearest first."""
     terms = draft.board.fleet.scaling
-    under_way = sum(1 for each in draft.board.placements.values() if _is_moving(each))
+    under_way = sum(1 for each in draft.all_departing() if _is_moving(each))
     for id in sorted(draft.index.record.services):
+        if not _is_away(draft, id):
+            continue
         move = _find_move(draft, draft.service(id))
         if move is None:
             continue
@@ -45,6 +47,16 @@ def come_home(draft: Draft) -> None:
             _carry_out(draft, move)
             under_way += 1
             move = _find_move(draft, draft.service(id))
+
+
+def _is_away(draft: Draft, id: ServiceId) -> bool:
+    """Whether any instance may stand on a rung above own."""
+    board, team = draft.board, draft.service(id).team
+    for pool_name, _ in board.groups.get(id, ()):
+        pool = board.pools[pool_name]
+        if not board.is_owner(team, pool) or board.rungs(pool_name).owners is not Rung.OWN:
+            return True
+    return False
 
 
 def _is_moving(placement: Placement) -> bool:
@@ -78,18 +90,18 @@ def _cheaper_room(draft: Draft, service: Service, source: Rung) -> tuple[Rung, N
     """The cheapest rung below the present one that has room for one more instance now."""
     best: tuple[Rung, NodeRoom] | None = None
     for pool in draft.board.fleet.pools:
-        rung = draft.board.rung_for(service.id, pool.name)
+        rung = draft.board.rung_for(service, pool.name)
         if rung is None or pool.is_elastic or rung.order >= (best[0].order if best else source.order):
             continue
-        room = best_fit(draft.board.rooms_in([pool.name]), service.resources, fits_now)
+        room = best_room(draft.board, [pool.name], service)
         if room is not None:
             best = rung, room
     return best
 
 
 def _saving_micros(draft: Draft, service: Service, placement: Placement, room: NodeRoom) -> int:
-    here = price_per_hour(draft, service, draft.board.fleet.pool(placement.pool), placement.node)
-    there = price_per_hour(draft, service, draft.board.fleet.pool(room.node.pool), room.node.id)
+    here = price_per_hour(draft, service, draft.board.pools[placement.pool], placement.node)
+    there = price_per_hour(draft, service, draft.board.pools[room.node.pool], room.node.id)
     return (here - there) * PAYBACK_HOURS
 
 

@@ -21,6 +21,7 @@ from springtide.model.observations import (
     UsageSample,
 )
 from springtide.model.record import Record
+from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
 
 KEPT_FAILURES = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -179,6 +180,14 @@ class Index:
     engine_listed: bool = False
     """False until the engine has been listed once: nothing may be called missing before."""
     carry: Carry = field(default_factory=Carry)
+    ground: Ground = EMPTY_GROUND
+    """Worked out from the rest by :func:`ground_of`; kept only to save the time."""
+
+
+def ground_of(index: Index) -> Ground:
+    """The ground under this index's record and observations."""
+    record = index.record
+    return advance_ground(index.ground, record.fleet, record.placements, index.instances, index.readiness)
 
 
 def advance(index: Index, events: Iterable[Observation]) -> Index:
@@ -191,17 +200,17 @@ def advance(index: Index, events: Iterable[Observation]) -> Index:
         else:
             for event in run:
                 index = _advanced(index, event)
-    return index
+    return replace(index, ground=ground_of(index))
 
 
 def _with_readiness(index: Index, probed: Iterable[Any]) -> Index:
     """One copy for a whole run of news: large fleets start with one for each instance."""
-    fresh = {each.id: each for each in probed}
+    fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed}
     return replace(index, readiness=MappingProxyType({**index.readiness, **fresh}))
 
 
 def _with_instances(index: Index, seen: Iterable[Any]) -> Index:
-    fresh = {each.instance.id: each.instance for each in seen}
+    fresh = {each.instance.id: _same(index.instances.get(each.instance.id), each.instance) for each in seen}
     return replace(index, instances=MappingProxyType({**index.instances, **fresh}))
 
 
@@ -210,7 +219,8 @@ def _advanced(index: Index, event: Observation) -> Index:
         case RecordChanged():
             return _with_record(index, event.record)
         case InstancesListed():
-            listed = {instance.id: instance for instance in event.instances}
+            before = index.instances
+            listed = {each.id: _same(before.get(each.id), each) for each in event.instances}
             kept = {id: probed for id, probed in index.readiness.items() if id in listed}
             return replace(index, instances=_frozen(listed), readiness=_frozen(kept), engine_listed=True)
         case InstanceSeen():
@@ -238,6 +248,11 @@ def _advanced(index: Index, event: Observation) -> Index:
         case ActionFailed():
             kept_failures = (*index.failures.get(event.subject, ()), event)[-KEPT_FAILURES:]
             return replace(index, failures=_with(index.failures, event.subject, kept_failures))
+
+
+def _same(before: Any, after: Any) -> Any:
+    """The object that is known already, where the news is none: what is worked out from it stays good."""
+    return before if before == after else after
 
 
 def _with_record(index: Index, record: Record) -> Index:

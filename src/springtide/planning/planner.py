@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from springtide.model.identifiers import ServiceId
+from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import Readiness
+from springtide.model.placements import Placement
 from springtide.model.record import Change, Commit, Kind
 from springtide.model.routing import RouteTable
 from springtide.model.workloads import App, Revision
@@ -25,7 +26,7 @@ from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
 from springtide.planning.explanation import Explanation, explain, tell_growth
 from springtide.planning.homecoming import come_home
-from springtide.planning.index import Carry, Index
+from springtide.planning.index import Carry, Index, ground_of
 from springtide.planning.reclaim import place_owned
 from springtide.planning.routing import plan_routes
 from springtide.planning.settlement import settle
@@ -94,13 +95,18 @@ def _changes(draft: Draft) -> tuple[Change, ...]:
     sets: list[tuple[Kind, Mapping[Any, Any], Mapping[Any, Any]]] = [
         (Kind.REVISION, record.revisions, _plan_revisions(draft)),
         (Kind.ORDINAL, record.ordinals, _plan_ordinals(draft)),
-        (Kind.PLACEMENT, record.placements, draft.board.placements),
+        (Kind.PLACEMENT, _touched(draft, record.placements), _touched(draft, draft.board.placements)),
         (Kind.LEASE, record.leases, leases),
         (Kind.RENTAL, record.rentals, draft.rentals),
         (Kind.LEDGER, record.ledger, {**record.ledger, **plan_ledger(draft, leases)}),
         (Kind.APP, record.apps, _plan_apps(draft)),
     ]
     return tuple(Change(kind, id, value) for kind, before, after in sets for id, value in changed(before, after))
+
+
+def _touched(draft: Draft, placements: Mapping[InstanceId, Placement]) -> dict[str, Placement]:
+    """Those that this plan may have changed: all others are as they were."""
+    return {id: placements[id] for id in sorted(draft.board.touched) if id in placements}
 
 
 def _plan_apps(draft: Draft) -> dict[str, App]:
@@ -112,7 +118,7 @@ def _plan_apps(draft: Draft) -> dict[str, App]:
 def _plan_revisions(draft: Draft) -> dict[str, Revision]:
     """Forget revisions that no service and no instance has any more; note those that have proved themselves."""
     record = draft.index.record
-    used = {service.id for service in record.services.values()} | {each.service for each in record.placements.values()}
+    used = record.services.keys() | ground_of(draft.index).groups.keys()
     kept = {id: revision for id, revision in record.revisions.items() if revision.service in used}
     for id in sorted(kept):
         if kept[id].proven_at is None and _is_proven(draft, kept[id]):
@@ -123,11 +129,11 @@ def _plan_revisions(draft: Draft) -> dict[str, Revision]:
 def _is_proven(draft: Draft, revision: Revision) -> bool:
     """Whether an instance of it has been ready at home for the proof time."""
     proof = timedelta(seconds=draft.board.fleet.scaling.proof_seconds)
-    for placement in draft.board.placements.values():
+    for placement in draft.of_service(revision.service):
         probed = draft.index.readiness.get(placement.instance)
         if (
             placement.revision == revision.id
-            and not draft.board.fleet.pool(placement.pool).is_elastic
+            and not draft.board.pools[placement.pool].is_elastic
             and probed is not None
             and probed.readiness is Readiness.READY
             and draft.now - probed.since >= proof
@@ -139,7 +145,7 @@ def _is_proven(draft: Draft, revision: Revision) -> bool:
 def _plan_ordinals(draft: Draft) -> dict[str, int]:
     """Counters of rentals stay for good; those of services go with the service's last instance."""
     services = draft.index.record.services
-    used = {placement.service for placement in draft.board.placements.values()}
+    used = {id for id, count in draft.board.counts.items() if count}
     return {
         str(id): number
         for id, number in draft.ordinals.items()

@@ -2,7 +2,8 @@
 
 A team pool's healthy allocatable splits into an own part and a contributed part. The owner fills
 own first, then contributed; guests fill what is left of contributed, then idle own up to the
-lending limit. A company pool is contributed as a whole.
+lending limit. A company pool is contributed as a whole. How limits of teams and departments cut the
+own part of their pools is the affair of ``quota_tree``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from springtide.model.resources import Resources
 
 def contributed_part(pool: Pool, healthy: Resources) -> Resources:
     """What guests may use without borrowing."""
-    return healthy if pool.team is None else healthy.percent(pool.contribution_percent)
+    if pool.team is None:
+        return healthy
+    by_kind = dict(pool.contribution_by_kind)
+    share = pool.contribution_percent
+    return Resources.of((kind, amount * by_kind.get(kind, share) // 100) for kind, amount in healthy.amounts)
 
 
 def own_part(pool: Pool, healthy: Resources) -> Resources:
@@ -21,38 +26,37 @@ def own_part(pool: Pool, healthy: Resources) -> Resources:
     return healthy - contributed_part(pool, healthy)
 
 
-def lending_limit(pool: Pool, healthy: Resources) -> Resources:
+def lending_limit(pool: Pool, own: Resources) -> Resources:
     """The most of the own part that guests may borrow while it is idle."""
-    own = own_part(pool, healthy)
     if pool.lending_limit is None:
         return own
     limit = pool.lending_limit
     return Resources.of((kind, min(amount, limit[kind])) for kind, amount in own.amounts)
 
 
-def shareable_left(pool: Pool, healthy: Resources, owner_use: Resources) -> Resources:
+def shareable_left(own: Resources, healthy: Resources, owner_use: Resources) -> Resources:
     """What of the contributed part is left for guests once the owner has overflowed into it."""
-    overflow = (owner_use - own_part(pool, healthy)).at_least_zero()
-    return (contributed_part(pool, healthy) - overflow).at_least_zero()
+    overflow = (owner_use - own).at_least_zero()
+    return (healthy - own - overflow).at_least_zero()
 
 
-def guest_quota(pool: Pool, healthy: Resources, owner_use: Resources, *, may_borrow: bool) -> Resources:
+def guest_quota(pool: Pool, own: Resources, healthy: Resources, owner_use: Resources, *, may_borrow: bool) -> Resources:
     """The most that all guests together may use, with or without borrowing.
 
     Borrowing ends where the owner's own use begins: idle own capacity only.
     """
-    shared = shareable_left(pool, healthy, owner_use)
+    shared = shareable_left(own, healthy, owner_use)
     if not may_borrow:
         return shared
-    idle_own = (own_part(pool, healthy) - owner_use).at_least_zero()
-    limit = lending_limit(pool, healthy)
+    idle_own = (own - owner_use).at_least_zero()
+    limit = lending_limit(pool, own)
     borrowable = Resources.of((kind, min(amount, idle_own[kind])) for kind, amount in limit.amounts)
     return shared + borrowable
 
 
-def is_own(pool: Pool, healthy: Resources, owner_use_before: Resources, amount: Resources) -> bool:
+def is_own(own: Resources, owner_use_before: Resources, amount: Resources) -> bool:
     """Whether the owner's next instance stays within the own part; one that straddles is shared."""
-    return amount.fits_in(own_part(pool, healthy) - owner_use_before)
+    return amount.fits_in(own - owner_use_before)
 
 
 def is_shared(shareable: Resources, guest_use_before: Resources, amount: Resources) -> bool:

@@ -11,25 +11,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
-from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
+import numpy as np
+
+from springtide.model.fleet import Node
+from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
-from springtide.model.resources import Resources, total
+from springtide.model.resources import Resources
 from springtide.model.workloads import Service
 from springtide.planning import quota
-from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.fairness import dominant_shares, neediest_first
-from springtide.planning.fitting import best_fit, fits_later, fits_now
+from springtide.planning.layout import IntArray
+from springtide.planning.space import Space
+from springtide.planning.turns import neediest_first
 from springtide.planning.victims import RECLAIM, choose_victims, guests_by_rule, is_noticed
 
 
 def place_owned(draft: Draft) -> None:
     """Place, promise and give notice for every team on its own pools; withdraw notices nobody needs."""
-    noticed = [each.instance for each in draft.board.placements.values() if is_noticed(each)]
-    _place_teams(draft, {service.team for service in draft.index.record.services.values()})
+    noticed = [each.instance for each in draft.all_departing() if is_noticed(each)]
+    _place_teams(draft, {draft.service(id).team for id, count in draft.wanted.items() if count > 0})
     before = set(draft.board.leaving)
     _enforce_limits(draft)
     _place_teams(draft, _teams_of(draft, draft.board.leaving - before))
@@ -51,13 +53,13 @@ def _place_teams(draft: Draft, teams: set[TeamName]) -> None:
 
 
 def _teams_of(draft: Draft, instances: set[InstanceId]) -> set[TeamName]:
-    return {team for id in instances if (team := draft.board.teams[id]) is not None}
+    board = draft.board
+    return {team for id in instances if (team := board.team_of(board.placements[id])) is not None}
 
 
 def _place_team(draft: Draft, team: TeamName) -> None:
-    pools = [pool.name for pool in draft.board.fleet.pools if pool.team == team]
-    services = [id for id, each in sorted(draft.index.record.services.items()) if _may_own(each, team)]
-    growing = [id for id in services if id not in draft.blocked]
+    pools = draft.board.pools_of(team)
+    growing = [id for id in draft.services_of(team) if _may_own(draft.service(id)) and id not in draft.blocked]
     for id in growing:
         draft.take_back(id, pools)
     wants = {id: draft.wanted[id] for id in growing if draft.wanted[id] > 0}
@@ -65,25 +67,28 @@ def _place_team(draft: Draft, team: TeamName) -> None:
         return
     order = [draft.service(id) for id in neediest_first(draft, wants)]
     around = _around_guests(draft, pools, order)
+    if not any(draft.board.guest_use.get(pool) for pool in pools):
+        _carry_out(draft, around)
+        return
     through = _through_guests(draft, pools, order)
     best = around if around.counts() >= through.counts() else _asking_guests(draft, pools, through.steps)
-    _carry_out(draft, best.steps)
+    _carry_out(draft, best)
 
 
-def _may_own(service: Service, team: TeamName) -> bool:
-    return service.team == team and (Rung.OWN in service.ladder or Rung.SHARED in service.ladder)
+def _may_own(service: Service) -> bool:
+    return Rung.OWN in service.ladder or Rung.SHARED in service.ladder
 
 
-_Choice = tuple[NodeRoom, tuple[InstanceId, ...]]
-"""A node, and the guests that must leave it."""
+_Choice = tuple[int, tuple[InstanceId, ...]]
+"""A row of the trial, and the guests that must leave it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One instance of a service on a node, and the guests that must leave for it."""
+    """One instance of a service on a row of the trial, and the guests that must leave for it."""
 
     service: Service
-    node: NodeId
+    row: int
     victims: tuple[InstanceId, ...] = ()
 
 
@@ -92,52 +97,60 @@ class _Trial:
     """The owner's placer on a copy of its nodes; the steps are carried out only once chosen."""
 
     draft: Draft
-    rooms: dict[NodeId, NodeRoom]
+    nodes: list[Node]
+    space: Space
+    rows_of_pool: dict[PoolName, IntArray]
     claims: dict[PoolName, Resources]
-    shares: dict[TeamName, Fraction]
     steps: list[_Step] = field(default_factory=list)
     victims: set[InstanceId] = field(default_factory=set)
     full: set[ServiceId] = field(default_factory=set)
 
     @classmethod
     def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
-        rooms = {room.node.id: replace(room) for room in draft.board.rooms_in(pools) if room.accepts}
-        claims = {pool: draft.board.owner_claim(pool) for pool in pools}
-        return cls(draft, rooms, claims, dominant_shares(draft.board))
+        board = draft.board
+        rows = board.rows_in(pools)
+        nodes = [board.nodes[row] for row in rows]
+        owners = np.array([node.pool for node in nodes])
+        rows_of_pool = {pool: np.flatnonzero(owners == pool) for pool in pools}
+        claims = {pool: board.owner_claim(pool) for pool in pools}
+        return cls(draft, nodes, board.space.part(rows), rows_of_pool, claims)
 
     def counts(self) -> Counter[ServiceId]:
         """How many instances of each service the steps place."""
         return Counter(step.service.id for step in self.steps)
 
-    def open_to(self, service: Service) -> list[NodeRoom]:
-        """The rooms that the service's ladder allows: own part, contributed part or both."""
+    def open_to(self, service: Service) -> IntArray:
+        """The rows that the service's ladder allows: own part, contributed part or both."""
         if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
-            return list(self.rooms.values())
-        return [room for room in self.rooms.values() if self._rung(service, room) in service.ladder]
+            return np.arange(len(self.nodes))
+        allowed = [rows for pool, rows in self.rows_of_pool.items() if self._rung(service, pool) in service.ladder]
+        return np.sort(np.concatenate(allowed)) if allowed else np.arange(0)
 
-    def take(self, service: Service, room: NodeRoom, victims: tuple[InstanceId, ...] = ()) -> None:
+    def take(self, service: Service, row: int, victims: tuple[InstanceId, ...] = ()) -> None:
         """Note the step and what it leaves on the node."""
-        placements = self.draft.board.placements
-        room.leaving = room.leaving + total(placements[id].resources for id in victims)
-        if room.fits_now(service.resources):
-            room.free = room.free - service.resources
+        board, space = self.draft.board, self.space
+        for id in victims:
+            space.leaving[row] += board.ask(board.placements[id].resources).vector
+        ask = board.ask(service.resources)
+        if space.fits_now(row, ask):
+            space.free[row] -= ask.vector
         else:
-            room.promised = room.promised + service.resources
-        pool = room.node.pool
+            space.promised[row] += ask.vector
+        pool = self.nodes[row].pool
         self.claims[pool] = self.claims[pool] + service.resources
         self.victims.update(victims)
-        self.steps.append(_Step(service, room.node.id, victims))
+        self.steps.append(_Step(service, row, victims))
 
-    def guests(self, node: NodeId) -> list[Placement]:
-        return guests_by_rule(self.draft.board, node, self.victims, self.shares)
+    def guests(self, row: int) -> list[Placement]:
+        """The guests of a node in the order in which they must leave."""
+        return guests_by_rule(self.draft.board, self.nodes[row].id, self.victims, self.draft.shares())
 
-    def victims_on(self, room: NodeRoom, amount: Resources) -> tuple[InstanceId, ...] | None:
-        return choose_victims(self.guests(room.node.id), amount, room.free + room.leaving - room.promised)
+    def victims_on(self, row: int, amount: Resources) -> tuple[InstanceId, ...] | None:
+        later = self.space.later(np.array([row]))[0]
+        return choose_victims(self.guests(row), amount, self.draft.board.amount_of(later))
 
-    def _rung(self, service: Service, room: NodeRoom) -> Rung:
-        board = self.draft.board
-        pool = board.fleet.pool(room.node.pool)
-        own = quota.is_own(pool, board.healthy[pool.name], self.claims[pool.name], service.resources)
+    def _rung(self, service: Service, pool: PoolName) -> Rung:
+        own = quota.is_own(self.draft.board.own_part(pool), self.claims[pool], service.resources)
         return Rung.OWN if own else Rung.SHARED
 
 
@@ -168,34 +181,38 @@ def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Serv
     trial = _Trial.start(draft, pools)
 
     def choose(service: Service) -> _Choice | None:
-        rooms, amount = trial.open_to(service), service.resources
-        room = best_fit(rooms, amount, fits_now) or best_fit(rooms, amount, fits_later)
-        return (room, ()) if room is not None else _cheapest_eviction(trial, rooms, amount)
+        rows, ask = trial.open_to(service), draft.board.ask(service.resources)
+        row = trial.space.best_now(rows, ask)
+        if row is None:
+            row = trial.space.best_later(rows, ask)
+        return (row, ()) if row is not None else _cheapest_eviction(trial, rows, service.resources)
 
     return _fill(trial, order, choose)
 
 
-def _cheapest_eviction(trial: _Trial, rooms: Sequence[NodeRoom], amount: Resources) -> _Choice | None:
+def _cheapest_eviction(trial: _Trial, rows: IntArray, amount: Resources) -> _Choice | None:
     """The node where the fewest guests without notice must leave, then the fewest guests, then by id."""
-    found = [(room, victims) for room in rooms if (victims := trial.victims_on(room, amount)) is not None]
+    open_rows = [int(row) for row in rows if trial.space.accepts[row]]
+    found = [(row, victims) for row in open_rows if (victims := trial.victims_on(row, amount)) is not None]
     placements = trial.draft.board.placements
 
-    def cost(each: _Choice) -> tuple[int, int, NodeId]:
-        room, victims = each
-        return sum(1 for id in victims if not is_noticed(placements[id])), len(victims), room.node.id
+    def cost(each: _Choice) -> tuple[int, int, int]:
+        row, victims = each
+        return sum(1 for id in victims if not is_noticed(placements[id])), len(victims), row
 
     return min(found, key=cost, default=None)
 
 
 def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
     """What the placer would do were there no guests: the measure of law 2."""
-    trial = _Trial.start(draft, pools)
-    for room in trial.rooms.values():
-        room.leaving = room.leaving + total(guest.resources for guest in trial.guests(room.node.id))
+    trial, board = _Trial.start(draft, pools), draft.board
+    for row in range(len(trial.nodes)):
+        for guest in trial.guests(row):
+            trial.space.leaving[row] += board.ask(guest.resources).vector
 
     def choose(service: Service) -> _Choice | None:
-        room = best_fit(trial.open_to(service), service.resources, fits_later)
-        return (room, ()) if room is not None else None
+        row = trial.space.best_later(trial.open_to(service), board.ask(service.resources))
+        return (row, ()) if row is not None else None
 
     return _fill(trial, order, choose)
 
@@ -204,19 +221,19 @@ def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Ste
     """The same steps on the real nodes, with the guests named who stand in their way."""
     trial = _Trial.start(draft, pools)
     for step in steps:
-        own_room = trial.rooms[step.node]
-        trial.take(step.service, own_room, trial.victims_on(own_room, step.service.resources) or ())
+        trial.take(step.service, step.row, trial.victims_on(step.row, step.service.resources) or ())
     return trial
 
 
-def _carry_out(draft: Draft, steps: Sequence[_Step]) -> None:
-    for step in steps:
+def _carry_out(draft: Draft, trial: _Trial) -> None:
+    for step in trial.steps:
+        node = trial.nodes[step.row].id
         for id in step.victims:
             _notify(draft, id, step.service)
-        if draft.board.rooms[step.node].fits_now(step.service.resources):
-            draft.place(step.service, step.node)
+        if draft.board.rooms[node].fits_now(step.service.resources):
+            draft.place(step.service, node)
         else:
-            draft.promise(step.service, step.node)
+            draft.promise(step.service, node)
 
 
 def _notify(draft: Draft, id: InstanceId, owner: Service) -> None:
@@ -252,8 +269,7 @@ def _enforce_limits(draft: Draft) -> None:
         guests = board.in_pool(pool.name)
         guests.sort(key=lambda each: (each.instance in board.leaving, each.placed_at, each.instance), reverse=True)
         for guest in guests:
-            is_guest = not board.is_owner(board.teams[guest.instance], pool)
-            if is_guest and any(guest.resources[kind] > 0 for kind in excess.kinds):
+            if not board.owns(guest) and any(guest.resources[kind] > 0 for kind in excess.kinds):
                 excess = (excess - guest.resources).at_least_zero()
                 _notify_above_limit(draft, guest)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from springtide.model.events import Reason
 from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import ContainerState, EngineInstance, MachineState, Readiness
@@ -12,7 +14,7 @@ from springtide.model.placements import Eviction, Placement, PlacementState, Ren
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
-from springtide.planning.index import CrashHistory
+from springtide.planning.index import CrashHistory, ground_of
 from springtide.planning.money import next_charge
 
 PROVEN_SECONDS = 10.0
@@ -27,9 +29,8 @@ def settle(draft: Draft) -> None:
     """Take note of failures and losses, so that later steps see only what can serve."""
     _settle_rentals(draft)
     crashed: dict[ServiceId, tuple[str, bool]] = {}
-    for placement in list(draft.board.placements.values()):
-        if not draft.board.rooms[placement.node].accepts:
-            _evict_from_lost_node(draft, placement)
+    _evict_from_closed_nodes(draft)
+    for placement in _unsettled(draft):
         failure = _failure_of(draft, placement)
         if failure is not None:
             _stop(draft, placement)
@@ -40,9 +41,8 @@ def settle(draft: Draft) -> None:
             detail = draft.index.readiness[placement.instance].detail
             sentence = f"{placement.instance} no longer passes its health check ({detail}) and is replaced."
             draft.say(placement.service, "unhealthy", sentence, instance=placement.instance)
-    for room in list(draft.board.rooms.values()):
-        if room.accepts and any(amount < 0 for _, amount in (room.free + room.leaving).amounts):
-            _relieve(draft, room)
+    for room in _overfull_rooms(draft):
+        _relieve(draft, room)
     _count_crashes(draft, crashed)
     for id in sorted(draft.index.record.services):
         _block(draft, draft.service(id))
@@ -62,7 +62,7 @@ def drain_has_ended(draft: Draft, placement: Placement) -> bool:
     view = index.router
     if view is None or index.routes_applied_at < since or view.at < index.routes_applied_at:
         return False
-    load = dict(view.endpoints).get(placement.instance)
+    load = draft.endpoint(placement.instance)
     return load is None or (not load.accepting and load.in_flight == 0)
 
 
@@ -93,10 +93,28 @@ def _with_begun_periods(rental: Rental, now: datetime) -> Rental:
 def _forget_machine(draft: Draft, rental: Rental) -> None:
     """What ran on a machine that is gone is gone with it."""
     del draft.rentals[rental.token]
+    draft.lost.update((placement.instance, placement) for placement in draft.board.on_node(rental.node))
     draft.board.remove_node(rental.node)
-    for placement in draft.index.record.placements.values():
-        if placement.node == rental.node and placement.instance not in draft.lost:
-            draft.lost[placement.instance] = placement
+
+
+def _unsettled(draft: Draft) -> list[Placement]:
+    """What doesn't simply run and answer, by instance id."""
+    ids = sorted(id for id in ground_of(draft.index).unsettled if id in draft.board.placements)
+    return [draft.board.placements[id] for id in ids]
+
+
+def _evict_from_closed_nodes(draft: Draft) -> None:
+    space, nodes = draft.board.space, draft.board.nodes
+    for row in np.flatnonzero(~space.accepts[: len(nodes)]):
+        for placement in draft.board.on_node(nodes[row].id):
+            _evict_from_lost_node(draft, placement)
+
+
+def _overfull_rooms(draft: Draft) -> list[NodeRoom]:
+    """Nodes that hold more than they have, as after they were made smaller."""
+    space = draft.board.space
+    overfull = space.accepts & ((space.free + space.leaving) < 0).any(axis=1)
+    return [NodeRoom(draft.board, int(row)) for row in np.flatnonzero(overfull)]
 
 
 def _evict_from_lost_node(draft: Draft, placement: Placement) -> None:
@@ -120,12 +138,11 @@ def _relieve(draft: Draft, room: NodeRoom) -> None:
 
     Each resource is judged apart: who holds nothing of what is short may stay.
     """
-    pool = draft.board.fleet.pool(room.node.pool)
     present = [each for each in draft.board.on_node(room.node.id) if each.instance not in draft.board.leaving]
     present.sort(
         key=lambda each: (
             is_staying(each),
-            draft.board.is_owner(draft.board.teams[each.instance], pool),
+            draft.board.owns(each),
             -each.placed_at.timestamp(),
             each.instance,
         )

@@ -10,8 +10,9 @@ from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
-from springtide.planning.fairness import dominant_share, service_order, shareable_capacity, use_beyond_own
-from springtide.planning.fitting import best_fit, fits_now
+from springtide.planning.fairness import dominant_share, shareable_capacity, use_beyond_own
+from springtide.planning.fitting import best_room
+from springtide.planning.turns import service_order
 
 
 def place_guests(draft: Draft) -> None:
@@ -20,8 +21,10 @@ def place_guests(draft: Draft) -> None:
     for id in sorted(draft.index.record.services):
         if id not in draft.blocked:
             draft.take_back(id, pools)
-    capacity, use = shareable_capacity(draft.board), use_beyond_own(draft.board)
     open_services = [id for id in sorted(draft.index.record.services) if _may_be_guest(draft, id)]
+    if not open_services:
+        return
+    capacity, use = shareable_capacity(draft.board), use_beyond_own(draft.board)
     refused: list[ServiceId] = []
     while open_services:
         id = min(open_services, key=lambda each: _order(draft, each, use, capacity))
@@ -46,8 +49,8 @@ def find_guest_room(draft: Draft, service: Service) -> NodeRoom | None:
         for pool in draft.board.fleet.pools:
             if pool.is_elastic or draft.board.is_owner(service.team, pool):
                 continue
-            if draft.board.rung_for(service.id, pool.name) is rung:
-                room = best_fit(draft.board.rooms_in([pool.name]), service.resources, fits_now)
+            if draft.board.rung_for(service, pool.name) is rung:
+                room = best_room(draft.board, [pool.name], service)
                 if room is not None:
                     return room
     return None

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
-from springtide.planning.board import rungs_of
 from springtide.planning.draft import Draft, is_staying
 from springtide.planning.money import next_charge
 
@@ -21,21 +20,26 @@ def shrink(draft: Draft) -> None:
     Who is let go drains in this very plan where the ready ones are enough without it; while those that
     stay are still starting, it serves on.
     """
-    for placement in list(draft.board.placements.values()):
-        if placement.service not in draft.index.record.services and placement.state is PlacementState.RUNNING:
-            draft.drain(placement)
-            sentence = f"{placement.instance} leaves {placement.node}: {placement.service} is no longer wanted."
-            draft.say(placement.service, "service-removed", sentence, instance=placement.instance)
+    for id in sorted(draft.board.groups.keys() - draft.index.record.services.keys()):
+        _drain_removed_service(draft, id)
     for id in sorted(draft.index.record.services):
         _replace_old_revisions(draft, id)
-        staying = draft.staying(id)
-        surplus = len(staying) - draft.demands[id].count
-        for placement in by_avoidable_cost(draft, staying)[: max(0, surplus)]:
+        surplus = draft.staying_count(id) - draft.demands[id].count
+        leaving = by_avoidable_cost(draft, draft.staying(id))[:surplus] if surplus > 0 else []
+        for placement in leaving:
             rung = draft.rung(placement)
             draft.evict(placement, Eviction("shrink", draft.now))
             sentence = f"{placement.instance} leaves {placement.node} ({rung}): {draft.demands[id].reason.sentence}"
             draft.say(id, "shrink", sentence, instance=placement.instance, rung=rung.value)
-        draft.wanted[id] = draft.demands[id].count - len(draft.staying(id))
+        draft.wanted[id] = draft.demands[id].count - draft.staying_count(id)
+
+
+def _drain_removed_service(draft: Draft, id: ServiceId) -> None:
+    for placement in draft.of_service(id):
+        if placement.state is PlacementState.RUNNING:
+            draft.drain(placement)
+            sentence = f"{placement.instance} leaves {placement.node}: {id} is no longer wanted."
+            draft.say(id, "service-removed", sentence, instance=placement.instance)
 
 
 def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placement]:
@@ -44,9 +48,7 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
     Within the cloud the soonest next charge first, then the dearest machine, then the one with the
     least on it, so that machines empty; otherwise what isn't ready, then the youngest.
     """
-    rungs = {
-        id: rung for pool in {each.pool for each in placements} for id, rung in rungs_of(draft.board, pool).items()
-    }
+    rungs = {each.instance: draft.rung(each) for each in placements}
     machines = {rental.node: rental for rental in draft.rentals.values()}
 
     def key(placement: Placement) -> tuple[bool, int, datetime, int, int, str, bool, int]:
@@ -57,7 +59,7 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
             -rung.order,
             next_charge(machine) if machine else _NEVER,
             -machine.price_micros_per_hour if machine else 0,
-            len(draft.board.ids_by_node[placement.node]) if in_cloud else 0,
+            len(draft.board.by_node[placement.node]) if in_cloud else 0,
             placement.node if in_cloud else "",
             draft.is_ready(placement.instance),
             -placement.ordinal,
@@ -72,6 +74,8 @@ def _replace_old_revisions(draft: Draft, id: ServiceId) -> None:
     What they hold isn't counted as leaving: their replacements would wait for it, and they for those.
     """
     revision, count = draft.service(id).revision, draft.demands[id].count
+    if all(key[1] == revision for key in draft.board.groups.get(id, ())) and not draft.board.departing.get(id):
+        return
     running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
     leaving = [each for each in running if each.eviction is not None and each.eviction.rule == "revision"]
     for placement in [each for each in leaving if each.revision == revision]:

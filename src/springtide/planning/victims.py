@@ -8,7 +8,7 @@ from fractions import Fraction
 from springtide.model.identifiers import InstanceId, NodeId, TeamName
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import Resources
-from springtide.planning.board import Board, rungs_of
+from springtide.planning.board import Board
 
 RECLAIM = "reclaim"
 
@@ -26,21 +26,17 @@ def guests_by_rule(
 
     Those with notice first, then borrowed before shared, most over fair share, youngest, id.
     """
-    pool = board.pool_of(node)
-    rungs = rungs_of(board, pool.name)
 
     def rule(guest: Placement) -> tuple[bool, int, Fraction, int, InstanceId]:
-        team = board.teams[guest.instance]
+        team = board.team_of(guest)
         share = shares.get(team, Fraction(0)) if team is not None else Fraction(0)
-        return (not is_noticed(guest), -rungs[guest.instance].order, -share, -guest.ordinal, guest.instance)
+        return (not is_noticed(guest), -board.rung(guest).order, -share, -guest.ordinal, guest.instance)
 
     return sorted(
         (
             each
             for each in board.on_node(node)
-            if each.instance not in board.leaving
-            and each.instance not in taken
-            and not board.is_owner(board.teams[each.instance], pool)
+            if each.instance not in board.leaving and each.instance not in taken and not board.owns(each)
         ),
         key=rule,
     )

@@ -1,0 +1,96 @@
+"""The fleet's nodes as rows of arrays: laid out once for each fleet file, shared by all plans until it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from springtide.model.fleet import EMPTY_FLEET, Fleet, Node, Pool
+from springtide.model.identifiers import NodeId, PoolName
+from springtide.model.resources import Resources
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+LARGEST_AMOUNT = 2**48
+"""No node has more of a kind than this (256 TiB of memory), and nothing that asks for more fits: sums stay exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Rows are nodes by id, columns are kinds of resources by name. ``healthy`` sums a pool's nodes."""
+
+    fleet: Fleet
+    kinds: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    row_of: Mapping[NodeId, int]
+    allocatable: IntArray
+    pools: Mapping[PoolName, Pool]
+    rows_of_pool: Mapping[PoolName, IntArray]
+    healthy: Mapping[PoolName, Resources]
+
+    @property
+    def column_of(self) -> dict[str, int]:
+        return {kind: column for column, kind in enumerate(self.kinds)}
+
+
+def lay_out(fleet: Fleet, kinds: Iterable[str] = ()) -> Layout:
+    """Lay a fleet's nodes out, with columns for their kinds and for those named."""
+    known = {kind for node in fleet.nodes for kind, _ in node.allocatable.amounts}
+    columns = tuple(sorted(known.union(kinds)))
+    by_id = {node.id: node for node in fleet.nodes}
+    nodes = tuple(by_id[id] for id in sorted(by_id))
+    column_of = {kind: column for column, kind in enumerate(columns)}
+    vectors: dict[Resources, list[int]] = {}
+    for node in nodes:
+        if node.allocatable not in vectors:
+            vectors[node.allocatable] = node_vector(node.allocatable, column_of)
+    rows: dict[PoolName, list[int]] = {}
+    for row, node in enumerate(nodes):
+        rows.setdefault(node.pool, []).append(row)
+    table = [vectors[node.allocatable] for node in nodes]
+    return Layout(
+        fleet=fleet,
+        kinds=columns,
+        nodes=nodes,
+        row_of=MappingProxyType({node.id: row for row, node in enumerate(nodes)}),
+        allocatable=np.array(table, dtype=np.int64).reshape(len(nodes), len(columns)),
+        pools=MappingProxyType({pool.name: pool for pool in reversed(fleet.pools)}),
+        rows_of_pool=MappingProxyType({pool: np.array(found, dtype=np.int64) for pool, found in rows.items()}),
+        healthy=MappingProxyType({pool: _sum(nodes[row].allocatable for row in found) for pool, found in rows.items()}),
+    )
+
+
+EMPTY_LAYOUT = lay_out(EMPTY_FLEET)
+
+
+def node_vector(amount: Resources, column_of: Mapping[str, int]) -> list[int]:
+    """What a node has, by column, cut to the largest amount there is."""
+    vector = [0] * len(column_of)
+    for kind, value in amount.amounts:
+        vector[column_of[kind]] = max(-LARGEST_AMOUNT, min(value, LARGEST_AMOUNT))
+    return vector
+
+
+def ask_vector(amount: Resources, column_of: Mapping[str, int]) -> list[int]:
+    """What an instance asks for or holds, by column; what is too large for every node stays too large."""
+    vector = [0] * len(column_of)
+    for kind, value in amount.amounts:
+        vector[column_of[kind]] = max(-LARGEST_AMOUNT, min(value, LARGEST_AMOUNT + 1))
+    return vector
+
+
+def _sum(amounts: Iterable[Resources]) -> Resources:
+    """A sum in which equal amounts, of which a pool has many, are added once each."""
+    counts: dict[Resources, int] = {}
+    for amount in amounts:
+        counts[amount] = counts.get(amount, 0) + 1
+    sums: dict[str, int] = {}
+    for amount, count in counts.items():
+        for kind, value in amount.amounts:
+            sums[kind] = sums.get(kind, 0) + value * count
+    return Resources.of(sums)

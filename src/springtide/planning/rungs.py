@@ -1,0 +1,70 @@
+"""Rungs are counts: which rung each placement of a pool stands on, read off the pool. Relabelling moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import InstanceId
+from springtide.model.leases import Rung
+from springtide.model.placements import Placement
+from springtide.model.resources import NOTHING, Resources
+from springtide.planning import quota
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRungs:
+    """The rung of a pool's owners and of its guests; ``by_id`` where they straddle a border."""
+
+    owners: Rung | None
+    guests: Rung | None
+    by_id: Mapping[InstanceId, Rung] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, id: InstanceId, *, is_owner: bool) -> Rung:
+        """The rung of one placement. Raises KeyError where the pool doesn't hold it."""
+        uniform = self.owners if is_owner else self.guests
+        return uniform if uniform is not None else self.by_id[id]
+
+
+def work_out_rungs(
+    pool: Pool,
+    own_part: Resources,
+    healthy: Resources,
+    owner_use: Resources,
+    guest_use: Resources,
+    present: Callable[[], tuple[Iterable[Placement], Iterable[Placement]]],
+) -> PoolRungs:
+    """The rungs of a pool's placements.
+
+    The longest-standing owner instances are own, later ones shared; of guests the longest-standing
+    are shared, later ones borrowed. What leaves is counted like the rest. ``present`` gives owners and
+    guests; it is asked only where not all of them stand on one rung.
+    """
+    if pool.is_elastic:
+        return PoolRungs(Rung.CLOUD, Rung.CLOUD)
+    owners = Rung.OWN if owner_use.fits_in(own_part) else None
+    shareable = quota.shareable_left(own_part, healthy, owner_use)
+    guests = Rung.SHARED if guest_use.fits_in(shareable) else None
+    if owners is not None and guests is not None:
+        return PoolRungs(owners, guests)
+    by_id: dict[InstanceId, Rung] = {}
+    present_owners, present_guests = present()
+    if owners is None:
+        use = NOTHING
+        for placement in _by_standing(present_owners):
+            is_own = placement.resources.fits_in(own_part - use)
+            by_id[placement.instance] = Rung.OWN if is_own else Rung.SHARED
+            use = use + placement.resources
+    if guests is None:
+        use = NOTHING
+        for placement in _by_standing(present_guests):
+            shared = quota.is_shared(shareable, use, placement.resources)
+            by_id[placement.instance] = Rung.SHARED if shared else Rung.BORROWED
+            use = use + placement.resources
+    return PoolRungs(owners, guests, MappingProxyType(by_id))
+
+
+def _by_standing(placements: Iterable[Placement]) -> list[Placement]:
+    return sorted(placements, key=lambda each: (each.placed_at, each.instance))

@@ -1,0 +1,92 @@
+"""Capacity of many nodes as arrays, and the one question asked of it: where does this fit best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from springtide.planning.layout import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An amount as columns: ``asked`` are those of which there must be enough; ``None`` where no node has the kind."""
+
+    vector: IntArray
+    asked: IntArray
+    amounts: IntArray
+    is_possible: bool = True
+
+
+@dataclass(slots=True)
+class Space:
+    """What each node (a row) has of each kind (a column).
+
+    ``free``: nothing is placed there. ``leaving``: held by what is about to go. ``promised``: waits for
+    somebody and is nobody else's, neither now nor later. A node that isn't ready boots; one that
+    doesn't accept is on its way out.
+    """
+
+    allocatable: IntArray
+    free: IntArray
+    leaving: IntArray
+    promised: IntArray
+    is_ready: BoolArray
+    accepts: BoolArray
+
+    def part(self, rows: IntArray) -> Space:
+        """A copy of some rows, in their order, to try things on."""
+        return Space(
+            self.allocatable[rows],
+            self.free[rows],
+            self.leaving[rows],
+            self.promised[rows],
+            self.is_ready[rows],
+            self.accepts[rows],
+        )
+
+    def later(self, rows: IntArray) -> IntArray:
+        """What the rows have once all that leaves has left, without what is promised."""
+        later: IntArray = self.free[rows] + self.leaving[rows] - self.promised[rows]
+        return later
+
+    def fits_now(self, row: int, ask: Ask) -> bool:
+        """Whether the ask fits on a node at once without touching what is promised."""
+        if not self.is_ready[row] or not self.fits_later(row, ask):
+            return False
+        return bool((self.free[row, ask.asked] >= ask.amounts).all())
+
+    def fits_later(self, row: int, ask: Ask) -> bool:
+        """Whether the ask fits on a node once all that leaves has left."""
+        if not ask.is_possible or not self.accepts[row]:
+            return False
+        asked = ask.asked
+        later = self.free[row, asked] + self.leaving[row, asked] - self.promised[row, asked]
+        return bool((later >= ask.amounts).all())
+
+    def best_now(self, rows: IntArray, ask: Ask) -> int | None:
+        """The row among these where the ask fits at once and leaves the least; of equal ones the first."""
+        return self._best(rows, ask, is_now=True)
+
+    def best_later(self, rows: IntArray, ask: Ask) -> int | None:
+        """The same, once all that leaves has left."""
+        return self._best(rows, ask, is_now=False)
+
+    def _best(self, rows: IntArray, ask: Ask, *, is_now: bool) -> int | None:
+        if not len(rows) or not ask.is_possible:
+            return None
+        cells = np.ix_(rows, ask.asked)
+        free = self.free[cells]
+        left = free + self.leaving[cells] - self.promised[cells] - ask.amounts
+        fits = self.accepts[rows] & (left >= 0).all(axis=1)
+        if is_now:
+            fits &= self.is_ready[rows] & (free >= ask.amounts).all(axis=1)
+        found = np.flatnonzero(fits)
+        if not len(found):
+            return None
+        if len(found) == 1:
+            return int(rows[found[0]])
+        whole = np.maximum(self.allocatable[cells][found], 1)
+        permille = (left[found] * 1000 // whole).sum(axis=1)
+        return int(rows[found[int(permille.argmin())]])

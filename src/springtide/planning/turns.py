@@ -1,0 +1,33 @@
+"""Within a team: which service is next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from springtide.model.identifiers import ServiceId
+from springtide.model.workloads import Band
+from springtide.planning.draft import Draft
+
+BAND_ORDER = {Band.PRODUCTION: 0, Band.BATCH: 1, Band.BEST_EFFORT: 2}
+
+
+def service_order(draft: Draft, id: ServiceId, served: int) -> tuple[int, Fraction, ServiceId]:
+    """Within a team: band first, then the lowest served fraction of the wanted count."""
+    wanted = max(1, draft.demands[id].count)
+    return BAND_ORDER[draft.service(id).band], Fraction(served, wanted), id
+
+
+def neediest_first(draft: Draft, wants: Mapping[ServiceId, int]) -> list[ServiceId]:
+    """One entry for each wanted instance of one team, in the order in which they are served."""
+    served = {id: draft.demands[id].count - want for id, want in wants.items()}
+    left = dict(wants)
+    order: list[ServiceId] = []
+    while left:
+        id = min(left, key=lambda each: service_order(draft, each, served[each]))
+        order.append(id)
+        served[id] += 1
+        left[id] -= 1
+        if left[id] == 0:
+            del left[id]
+    return order
