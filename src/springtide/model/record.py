@@ -12,6 +12,7 @@ from springtide.model.events import Event
 from springtide.model.fleet import EMPTY_FLEET, Fleet
 from springtide.model.identifiers import AppName, InstanceId, RevisionId, ServiceId
 from springtide.model.leases import Lease, LedgerEntry
+from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, Rental
 from springtide.model.workloads import App, Revision, Service
 
@@ -139,7 +140,7 @@ def _changed(record: Record, changes: Iterable[Change], version: int) -> Record:
         elif change.kind in _FIELD_OF_KIND:
             name = _FIELD_OF_KIND[change.kind]
             if name not in sets:  # one copy a set, however many changes
-                sets[name] = dict(getattr(record, name))
+                sets[name] = thawed(getattr(record, name))
             items = sets[name]
             if change.value is None:
                 items.pop(change.id, None)

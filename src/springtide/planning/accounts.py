@@ -16,11 +16,17 @@ from springtide.planning.homecoming import price_per_hour
 def plan_leases(draft: Draft) -> dict[str, Lease]:
     """The leases that the board amounts to; one whose count hasn't changed stays as it is."""
     groups: dict[tuple[ServiceId, PoolName, Rung], set[InstanceId]] = {}
+    before = draft.index.record.leases
+    leases: dict[str, Lease] = {}
     for id in draft.index.record.services:
+        memo = draft.memo(id)
+        if memo is not None and all(key in before for key in memo.lease_keys):
+            leases.update((key, before[key]) for key in memo.lease_keys)
+            continue
         for pool, rung, ids in rungs_by_group(draft.board, id):
             groups.setdefault((id, pool, rung), set()).update(ids)
     fresh = [_lease(draft, *group, ids) for group, ids in sorted(groups.items(), key=lambda item: item[0])]
-    return {lease.key: _continued(draft.index.record.leases.get(lease.key), lease) for lease in fresh}
+    return leases | {lease.key: _continued(before.get(lease.key), lease) for lease in fresh}
 
 
 def plan_ledger(draft: Draft, leases: dict[str, Lease]) -> dict[str, LedgerEntry]:
@@ -28,7 +34,9 @@ def plan_ledger(draft: Draft, leases: dict[str, Lease]) -> dict[str, LedgerEntry
     entries = [
         _lending_entry(draft, lease)
         for key, lease in sorted(draft.index.record.leases.items())
-        if _is_lent(draft, lease) and (key not in leases or leases[key].count != lease.count)
+        if leases.get(key) is not lease
+        and (key not in leases or leases[key].count != lease.count)
+        and _is_lent(draft, lease)
     ]
     entries += [
         _rent_entry(rental, draft.now)
@@ -66,9 +74,8 @@ def _continued(before: Lease | None, lease: Lease) -> Lease:
 
 def _is_lent(draft: Draft, lease: Lease) -> bool:
     """Rented machines have entries of their own; own capacity is owed to nobody."""
-    pools = {pool.name: pool for pool in draft.board.fleet.pools}
     service = draft.index.record.services.get(lease.service)
-    pool = pools.get(lease.pool)
+    pool = draft.board.pools.get(lease.pool)
     if pool is None or pool.is_elastic or lease.rung is Rung.OWN:
         return False
     return service is None or pool.team != service.team

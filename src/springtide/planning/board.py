@@ -6,7 +6,7 @@ ground and copies only what it changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from springtide.model.fleet import Fleet, Node, Pool
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
+from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
@@ -71,6 +72,17 @@ class NodeRoom:
         return self.board.space.fits_now(self.row, self.board.ask(amount))
 
 
+@dataclass(frozen=True, slots=True)
+class KnownRungs:
+    """A pool's rungs with all that they were worked out from; as good as new where that is the same."""
+
+    pool: Pool
+    healthy: Resources
+    groups: tuple[tuple[Group, bool], ...]
+    """With whether the pool's owner runs them."""
+    rungs: PoolRungs
+
+
 @dataclass(slots=True)
 class Board:
     """Nodes, placements and the use of each pool by its owner and its guests.
@@ -106,13 +118,24 @@ class Board:
     own_parts: dict[PoolName, Resources] = field(default_factory=dict)
     versions: dict[PoolName, int] = field(default_factory=dict)
     """By pool, how often anything there has changed in this plan."""
-    known_rungs: dict[PoolName, PoolRungs] = field(default_factory=dict)
+    known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
+    known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
+    _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
     _pools_by_team: dict[TeamName, list[PoolName]] | None = None
 
     @classmethod
-    def start(cls, ground: Ground, services: Mapping[ServiceId, Service], kinds: Iterable[str] = ()) -> Board:
-        """A board with the fleet's nodes and every placement on it; ``kinds`` are those that rented nodes add."""
+    def start(
+        cls,
+        ground: Ground,
+        services: Mapping[ServiceId, Service],
+        kinds: Iterable[str] = (),
+        known_rungs: Mapping[PoolName, KnownRungs] | None = None,
+    ) -> Board:
+        """A board with the fleet's nodes and every placement on it.
+
+        ``kinds`` are those that rented nodes add; ``known_rungs`` what an earlier plan has worked out.
+        """
         layout = ground.layout
         board = cls(
             fleet=layout.fleet,
@@ -121,13 +144,14 @@ class Board:
             kinds=layout.kinds,
             column_of=layout.column_of,
             nodes=list(layout.nodes),
-            row_of=dict(layout.row_of),
-            rows_of_pool=dict(layout.rows_of_pool),
+            row_of=thawed(layout.row_of),
+            rows_of_pool=thawed(layout.rows_of_pool),
             space=_space_of(ground),
-            placements=dict(ground.placements),
-            groups=dict(ground.groups),
-            by_node=dict(ground.by_node),
-            healthy=dict(layout.healthy),
+            placements=thawed(ground.placements),
+            groups=thawed(ground.groups),
+            by_node=thawed(ground.by_node),
+            healthy=thawed(layout.healthy),
+            known_rungs=thawed(known_rungs or {}),
         )
         board._add_kinds(set(kinds).difference(layout.kinds))
         board._sum_groups()
@@ -240,9 +264,14 @@ class Board:
 
     def guest_quota(self, pool_name: PoolName, *, may_borrow: bool) -> Resources:
         """What all guests of a pool may use, once the owner has what it claims."""
-        healthy, own = self.healthy.get(pool_name, NOTHING), self.own_part(pool_name)
-        claim = self.owner_claim(pool_name)
-        return quota.guest_quota(self.pools[pool_name], own, healthy, claim, may_borrow=may_borrow)
+        version, known = self.known_quotas.get((pool_name, may_borrow), (-1, NOTHING))
+        now = self.versions.get(pool_name, 0)
+        if version != now:
+            healthy, own = self.healthy.get(pool_name, NOTHING), self.own_part(pool_name)
+            claim = self.owner_claim(pool_name)
+            known = quota.guest_quota(self.pools[pool_name], own, healthy, claim, may_borrow=may_borrow)
+            self.known_quotas[pool_name, may_borrow] = now, known
+        return known
 
     def own_part(self, pool_name: PoolName) -> Resources:
         """The nominal quota that a pool gives its team."""
@@ -301,16 +330,12 @@ class Board:
 
     def rungs(self, pool_name: PoolName) -> PoolRungs:
         """The rungs of all placements in a pool."""
-        if pool_name not in self.known_rungs:
-            self.known_rungs[pool_name] = work_out_rungs(
-                self.pools[pool_name],
-                self.own_part(pool_name),
-                self.healthy.get(pool_name, NOTHING),
-                self.owner_use.get(pool_name, NOTHING),
-                self.guest_use.get(pool_name, NOTHING),
-                lambda: self._owners_and_guests(pool_name),
-            )
-        return self.known_rungs[pool_name]
+        version, rungs = self._rungs_now.get(pool_name, (-1, None))
+        now = self.versions.get(pool_name, 0)
+        if rungs is None or version != now:
+            rungs = self._find_rungs(pool_name)
+            self._rungs_now[pool_name] = now, rungs
+        return rungs
 
     def rows_in(self, pools: Iterable[PoolName]) -> IntArray:
         """The rows of these pools, by node id."""
@@ -335,37 +360,51 @@ class Board:
 
     def in_pool(self, pool: PoolName) -> list[Placement]:
         """What is placed in a pool, by instance id."""
-        return [self.placements[id] for id in sorted(self._ids_in(pool, lambda _: True))]
+        ids = [
+            id
+            for service in self.services_in.get(pool, ())
+            for key, group in self.groups.get(service, {}).items()
+            if key[0] == pool
+            for id in group.ids
+        ]
+        return [self.placements[id] for id in sorted(ids)]
 
     def touch_pool(self, pool: PoolName) -> None:
         """What was worked out about the pool no longer holds."""
         self.versions[pool] = self.versions.get(pool, 0) + 1
-        self.known_rungs.pop(pool, None)
 
     def _change_healthy(self, pool: PoolName, healthy: Resources) -> None:
         self.healthy[pool] = healthy
         self.own_parts.pop(pool, None)
         self.touch_pool(pool)
 
-    def _ids_in(self, pool: PoolName, of: Callable[[ServiceId], bool]) -> list[InstanceId]:
-        return [
-            id
-            for service in self.services_in.get(pool, ())
-            if of(service)
-            for key, group in self.groups.get(service, {}).items()
-            if key[0] == pool
-            for id in group.ids
-        ]
+    def _find_rungs(self, pool_name: PoolName) -> PoolRungs:
+        """What is known still, or worked out anew."""
+        pool, healthy = self.pools[pool_name], self.healthy.get(pool_name, NOTHING)
+        groups = tuple(
+            (group, self._is_owned(service, pool))
+            for service in sorted(self.services_in.get(pool_name, ()))
+            for key, group in sorted(self.groups.get(service, {}).items(), key=lambda item: item[0])
+            if key[0] == pool_name
+        )
+        known = self.known_rungs.get(pool_name)
+        if known is None or known.pool != pool or known.healthy != healthy or known.groups != groups:
+            rungs = work_out_rungs(
+                pool,
+                self.own_part(pool_name),
+                healthy,
+                self.owner_use.get(pool_name, NOTHING),
+                self.guest_use.get(pool_name, NOTHING),
+                lambda is_owner: [
+                    self.placements[id] for group, owned in groups if owned is is_owner for id in group.ids
+                ],
+            )
+            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, groups, rungs)
+        return known.rungs
 
-    def _owners_and_guests(self, pool_name: PoolName) -> tuple[list[Placement], list[Placement]]:
-        pool = self.pools[pool_name]
-
-        def is_owned(service: ServiceId) -> bool:
-            found = self.services.get(service)
-            return found is not None and self.is_owner(found.team, pool)
-
-        owners = [self.placements[id] for id in self._ids_in(pool_name, is_owned)]
-        return owners, [self.placements[id] for id in self._ids_in(pool_name, lambda id: not is_owned(id))]
+    def _is_owned(self, service: ServiceId, pool: Pool) -> bool:
+        found = self.services.get(service)
+        return found is not None and self.is_owner(found.team, pool)
 
     def _rungs_in(self, service: Service, pool: Pool) -> list[Rung]:
         amount = service.resources
@@ -408,15 +447,13 @@ class Board:
         """Counts and uses, group by group: there are far fewer groups than placements."""
         uses: tuple[dict[PoolName, dict[str, int]], dict[PoolName, dict[str, int]]] = ({}, {})
         for service_id, mine in self.groups.items():
-            service = self.services.get(service_id)
             count = 0
             for (pool_name, _), group in mine.items():
                 count += len(group.ids)
                 self.services_in.setdefault(pool_name, set()).add(service_id)
                 pool = self.pools.get(pool_name)
                 if pool is not None:
-                    owned = service is not None and self.is_owner(service.team, pool)
-                    sums = uses[0 if owned else 1].setdefault(pool_name, {})
+                    sums = uses[0 if self._is_owned(service_id, pool) else 1].setdefault(pool_name, {})
                     for kind, amount in group.amount.amounts:
                         sums[kind] = sums.get(kind, 0) + amount
             self.counts[service_id] = count

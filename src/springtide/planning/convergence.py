@@ -11,7 +11,7 @@ from springtide.model.observations import ActionFailed
 from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
-from springtide.planning.index import Index, ground_of
+from springtide.planning.index import Index
 from springtide.planning.settlement import drain_has_ended
 
 FIRST_RETRY_SECONDS = 0.5
@@ -140,7 +140,7 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
     actions: list[Action] = []
     if not index.engine_listed:
         return actions
-    stirring = ground_of(index).unsettled | draft.board.touched
+    stirring = draft.index.ground.unsettled | draft.board.touched
     placements = [after.placements[id] for id in stirring if id in after.placements]
     for placement in sorted(placements, key=lambda each: (each.service, each.ordinal)):
         id = placement.instance

@@ -19,16 +19,8 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.placements import PlacementState
 from springtide.model.resources import CPU_MILLIS
 from springtide.model.workloads import Service
+from springtide.planning.demands import Demand
 from springtide.planning.index import CpuPoint, Index, LoadPoint
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """The wanted count of a service's instances, and the signal that asked for it."""
-
-    service: ServiceId
-    count: int
-    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +37,19 @@ class Need:
 def plan_demand(index: Index, now: datetime) -> dict[ServiceId, Demand]:
     """The demand of every service, within its bounds, by service id in order."""
     running = _running_counts(index) if len(index.carry.targets) < len(index.record.services) else Counter()
-    services = index.record.services
-    return {
-        id: _demand_of(index, services[id], index.carry.targets.get(id, running[id]), now) for id in sorted(services)
-    }
+    services, memos = index.record.services, index.carry.memos
+    demands: dict[ServiceId, Demand] = {}
+    for id in sorted(services):
+        service, memo = services[id], memos.get(id)
+        if memo is not None and memo.service is service and id in index.carry.demands and not _has_signals(service):
+            demands[id] = index.carry.demands[id]
+        else:
+            demands[id] = _demand_of(index, service, index.carry.targets.get(id, running[id]), now)
+    return demands
+
+
+def _has_signals(service: Service) -> bool:
+    return service.scale.requests_per_second is not None or service.scale.cpu_percent is not None
 
 
 def _running_counts(index: Index) -> Counter[ServiceId]:

@@ -11,14 +11,16 @@ from springtide.model.events import Event, Figure, Reason
 from springtide.model.fleet import Node
 from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, ServiceId, TeamName, instance_id
 from springtide.model.leases import Rung
+from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
 from springtide.model.resources import NOTHING
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
-from springtide.planning.demand import Demand
+from springtide.planning.demands import Demand
 from springtide.planning.fairness import dominant_shares
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
+from springtide.planning.memo import Memo, holds_still
 
 _LEAVES_IF = ("reclaim", "revision")
 """Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
@@ -27,7 +29,7 @@ its replacement has found room elsewhere."""
 
 @dataclass(slots=True)
 class Draft:
-    """The index, the board, and what the steps so far have decided.
+    """The index with its ground, the board, and what the steps so far have decided.
 
     ``wanted`` is what each service still lacks; steps lower it as they place, promise or keep.
     ``waiting`` counts instances that have capacity promised but can't be placed on it yet.
@@ -49,6 +51,7 @@ class Draft:
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     _endpoints: dict[InstanceId, EndpointLoad] | None = None
+    _memos: dict[ServiceId, Memo | None] = field(default_factory=dict)
     _shares: dict[TeamName, Fraction] | None = None
     _services_by_team: dict[TeamName, list[ServiceId]] | None = None
 
@@ -68,6 +71,14 @@ class Draft:
         if self._shares is None:
             self._shares = dominant_shares(self.board)
         return self._shares
+
+    def memo(self, id: ServiceId) -> Memo | None:
+        """What an earlier plan worked out for the service, where it still holds. Asked once all steps are done."""
+        if id not in self._memos:
+            memo = self.index.carry.memos.get(id)
+            holds = memo is not None and holds_still(memo, self.board, self.index.ground, id)
+            self._memos[id] = memo if holds else None
+        return self._memos[id]
 
     def after(self, seconds: float) -> datetime:
         """The moment so many seconds from now."""
@@ -196,17 +207,18 @@ def is_staying(placement: Placement) -> bool:
 
 def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -> Draft:
     """Lay the fleet, the rented nodes and all placements out on a fresh board."""
-    record, ground = index.record, ground_of(index)
+    index = replace(index, ground=ground_of(index))
+    record, ground = index.record, index.ground
     kinds = {kind for rental in record.rentals.values() for kind in rental.resources.kinds}
     kinds.update(kind for view in index.clouds.values() for offer in view.offers for kind in offer.resources.kinds)
     draft = Draft(
         index=index,
         now=now,
         demands=demands,
-        board=Board.start(ground, record.services, kinds),
-        rentals=dict(record.rentals),
-        ordinals=dict(record.ordinals),
-        crashes=dict(index.carry.crashes),
+        board=Board.start(ground, record.services, kinds, index.carry.rungs),
+        rentals=thawed(record.rentals),
+        ordinals=thawed(record.ordinals),
+        crashes=thawed(index.carry.crashes),
     )
     for token in sorted(draft.rentals):
         _add_rented_node(draft, draft.rentals[token])

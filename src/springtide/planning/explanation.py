@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from springtide.model.events import Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId
-from springtide.model.leases import Rung
+from springtide.model.leases import Lease, Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources, describe
+from springtide.model.routing import RouteTable
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """How many instances of a service stand on a pool under a rung."""
-
-    pool: PoolName
-    rung: Rung
-    count: int
+from springtide.planning.memo import Holding, Memo, is_at_rest, rungs_under
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +39,24 @@ def explain(draft: Draft) -> dict[ServiceId, Explanation]:
     return {id: _explain(draft, draft.service(id)) for id in sorted(draft.index.record.services)}
 
 
+def plan_memos(draft: Draft, leases: Iterable[Lease], routes: RouteTable) -> dict[ServiceId, Memo]:
+    """What the next plan needn't work out again, for every service that is at rest."""
+    keys: dict[ServiceId, list[str]] = {}
+    for lease in leases:
+        keys.setdefault(lease.service, []).append(lease.key)
+    routed = {each.service: each for each in routes}
+    board, ground = draft.board, draft.index.ground
+    memos: dict[ServiceId, Memo] = {}
+    for id, service in draft.index.record.services.items():
+        memo = draft.memo(id)
+        if memo is None and is_at_rest(board, ground, id):
+            stamp, rungs = ground.stamps.get(id, 0), rungs_under(board, id)
+            memo = Memo(service, stamp, rungs, holdings_of(draft, id), tuple(keys.get(id, ())), routed.get(id))
+        if memo is not None:
+            memos[id] = memo
+    return memos
+
+
 def tell_growth(draft: Draft) -> None:
     """Say where each service's new instances were placed, and why it wanted them."""
     fresh_by_service: dict[ServiceId, list[Placement]] = {}
@@ -61,7 +73,13 @@ def tell_growth(draft: Draft) -> None:
 
 
 def _explain(draft: Draft, service: Service) -> Explanation:
+    memo = draft.memo(service.id)
+    if memo is not None and memo.is_home and _has_all(draft, service.id):
+        demand = draft.demands[service.id]
+        ready = draft.ready_count(service.id)
+        return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, ())
     missing = max(0, draft.wanted.get(service.id, 0))
+    holdings = memo.holdings if memo is not None else holdings_of(draft, service.id)
     return Explanation(
         service=service.id,
         wanted=draft.demands[service.id].count,
@@ -69,12 +87,17 @@ def _explain(draft: Draft, service: Service) -> Explanation:
         missing=missing,
         waiting=draft.waiting.get(service.id, 0),
         demand=draft.demands[service.id].reason,
-        holdings=_holdings(draft, service.id),
-        refusals=_refusals(draft, service, missing),
+        holdings=holdings,
+        refusals=_refusals(draft, service, missing, holdings),
     )
 
 
-def _holdings(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
+def _has_all(draft: Draft, id: ServiceId) -> bool:
+    return draft.wanted[id] <= 0 and not draft.waiting.get(id) and id not in draft.blocked
+
+
+def holdings_of(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
+    """What a service holds, cheapest rung first."""
     counts: dict[tuple[int, PoolName], int] = {}
     for pool, rung, ids in rungs_by_group(draft.board, id):
         key = rung.order, pool
@@ -82,7 +105,7 @@ def _holdings(draft: Draft, id: ServiceId) -> tuple[Holding, ...]:
     return tuple(Holding(pool, tuple(Rung)[order], count) for (order, pool), count in sorted(counts.items()))
 
 
-def _refusals(draft: Draft, service: Service, missing: int) -> tuple[Reason, ...]:
+def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Holding, ...]) -> tuple[Reason, ...]:
     """What the missing ones wait for, and why rungs have no place for one more instance.
 
     Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
@@ -91,7 +114,7 @@ def _refusals(draft: Draft, service: Service, missing: int) -> tuple[Reason, ...
     waiting = draft.waiting.get(service.id, 0)
     if waiting:
         reasons.append(_waiting(draft, service))
-    dearest = max((rung.order for _, rung, _ in rungs_by_group(draft.board, service.id)), default=0)
+    dearest = max((holding.rung.order for holding in holdings), default=0)
     for rung in Rung:
         if missing or waiting or rung.order < dearest:
             reasons += _rung_refusals(draft, service, rung, missing)

@@ -15,6 +15,7 @@ import numpy as np
 
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, RevisionId, ServiceId
+from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EngineInstance, ProbedInstance, Readiness
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources
@@ -81,7 +82,7 @@ def advance_ground(
     removed = [before[id] for id in placed if id in before]
     added = [after[id] for id in placed if id in after]
     used = _used_after(ground, removed, added)
-    stamps = dict(ground.stamps)
+    stamps = thawed(ground.stamps)
     for id in seen:
         for source in (before, after):
             if (placement := source.get(id)) is not None:
@@ -188,7 +189,7 @@ def _groups_after(groups: Groups, removed: Iterable[Placement], added: Iterable[
     for placements, found in ((removed, gone), (added, come)):
         for each in placements:
             found.setdefault((each.service, (each.pool, each.revision)), []).append(each)
-    after: dict[ServiceId, Mapping[GroupKey, Group]] = dict(groups)
+    after: dict[ServiceId, Mapping[GroupKey, Group]] = thawed(groups)
     for service, key in {**gone, **come}:
         mine = dict(after.get(service, {}))
         group = regrouped(mine.get(key, Group()), gone.get((service, key), ()), come.get((service, key), ()))
@@ -215,7 +216,7 @@ def regrouped(group: Group, removed: Iterable[Placement], added: Iterable[Placem
 def _nodes_after(
     by_node: Mapping[NodeId, frozenset[InstanceId]], removed: Iterable[Placement], added: Iterable[Placement]
 ) -> Mapping[NodeId, frozenset[InstanceId]]:
-    after: dict[NodeId, frozenset[InstanceId]] = dict(by_node)
+    after: dict[NodeId, frozenset[InstanceId]] = thawed(by_node)
     gone: dict[NodeId, list[InstanceId]] = {}
     come: dict[NodeId, list[InstanceId]] = {}
     for placements, found in ((removed, gone), (added, come)):

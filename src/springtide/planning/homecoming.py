@@ -69,16 +69,16 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     """The dearest instance that could stand on a cheaper rung now, if that pays."""
     if draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or service.id in draft.blocked:
         return None
+    found = {source: _cheaper_room(draft, service, source) for source in _possible_sources(draft, service)}
+    rooms = {source: room for source, room in found.items() if room is not None}
+    if not rooms:
+        return None
     ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance)]
-    rooms: dict[Rung, tuple[Rung, NodeRoom] | None] = {}
     for placement in by_avoidable_cost(draft, ready):
         source = draft.rung(placement)
         if source not in rooms:
-            rooms[source] = _cheaper_room(draft, service, source)
-        found = rooms[source]
-        if found is None:
             continue
-        target, room = found
+        target, room = rooms[source]
         saving = _saving_micros(draft, service, placement, room)
         cost = draft.board.fleet.scaling.move_cost_micros
         if saving > cost or (cost == 0 and saving == 0):
@@ -86,16 +86,32 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     return None
 
 
+def _possible_sources(draft: Draft, service: Service) -> set[Rung]:
+    """The rungs on which instances of it may stand, without looking at each."""
+    board, sources = draft.board, set[Rung]()
+    for pool_name, _ in board.groups.get(service.id, ()):
+        rungs = board.rungs(pool_name)
+        if board.is_owner(service.team, board.pools[pool_name]):
+            sources.update([rungs.owners] if rungs.owners else [Rung.OWN, Rung.SHARED])
+        else:
+            sources.update([rungs.guests] if rungs.guests else [Rung.SHARED, Rung.BORROWED])
+    return sources
+
+
 def _cheaper_room(draft: Draft, service: Service, source: Rung) -> tuple[Rung, NodeRoom] | None:
     """The cheapest rung below the present one that has room for one more instance now."""
+    board = draft.board
     best: tuple[Rung, NodeRoom] | None = None
-    for pool in draft.board.fleet.pools:
-        rung = draft.board.rung_for(service, pool.name)
-        if rung is None or pool.is_elastic or rung.order >= (best[0].order if best else source.order):
+    own = [board.pools[name] for name in board.pools_of(service.team)]
+    for pool in own if source.order <= Rung.SHARED.order else board.fleet.pools:
+        rung = None if pool.is_elastic else board.rung_for(service, pool.name)
+        if rung is None or rung.order >= (best[0].order if best else source.order):
             continue
-        room = best_room(draft.board, [pool.name], service)
+        room = best_room(board, [pool.name], service)
         if room is not None:
             best = rung, room
+            if rung is Rung.OWN:
+                break
     return best
 
 

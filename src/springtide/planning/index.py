@@ -9,7 +9,8 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from springtide.model.identifiers import AppName, CloudName, InstanceId, ServiceId
+from springtide.model.identifiers import AppName, CloudName, InstanceId, PoolName, ServiceId
+from springtide.model.mappings import thawed
 from springtide.model.observations import (
     ActionFailed,
     CloudView,
@@ -21,7 +22,10 @@ from springtide.model.observations import (
     UsageSample,
 )
 from springtide.model.record import Record
+from springtide.planning.board import KnownRungs
+from springtide.planning.demands import Demand
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
+from springtide.planning.memo import Memo
 
 KEPT_FAILURES = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -112,6 +116,10 @@ class Carry:
     """The code of each service's present refusal, so that an event is written once, not every tick."""
     rent_refusals: Mapping[CloudName, tuple[RentRefusal, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """What clouds have just refused: requests that were given up are forgotten, the pause after them isn't."""
+    rungs: Mapping[PoolName, KnownRungs] = field(default_factory=lambda: MappingProxyType({}))
+    """Worked out from the record, and checked against it before it is used again: only saves time."""
+    memos: Mapping[ServiceId, Memo] = field(default_factory=lambda: MappingProxyType({}))
+    demands: Mapping[ServiceId, Demand] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +214,12 @@ def advance(index: Index, events: Iterable[Observation]) -> Index:
 def _with_readiness(index: Index, probed: Iterable[Any]) -> Index:
     """One copy for a whole run of news: large fleets start with one for each instance."""
     fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed}
-    return replace(index, readiness=MappingProxyType({**index.readiness, **fresh}))
+    return replace(index, readiness=MappingProxyType(thawed(index.readiness) | fresh))
 
 
 def _with_instances(index: Index, seen: Iterable[Any]) -> Index:
     fresh = {each.instance.id: _same(index.instances.get(each.instance.id), each.instance) for each in seen}
-    return replace(index, instances=MappingProxyType({**index.instances, **fresh}))
+    return replace(index, instances=MappingProxyType(thawed(index.instances) | fresh))
 
 
 def _advanced(index: Index, event: Observation) -> Index:
@@ -275,7 +283,7 @@ def _with_router_view(index: Index, view: RouterView) -> Index:
     same_counters = before is not None and before.generation == view.generation
     counted = dict(before.services) if before is not None and same_counters else {}
     horizon = _history_start(index, view.at)
-    loads = dict(index.loads)
+    loads = thawed(index.loads)
     for service, load in view.services:
         points = loads.get(service, ())
         arrived_before = points[-1].arrived if points else 0
@@ -286,7 +294,7 @@ def _with_router_view(index: Index, view: RouterView) -> Index:
 
 def _with_usage(index: Index, sample: UsageSample) -> Index:
     before = index.usage
-    cpu = dict(index.cpu)
+    cpu = thawed(index.cpu)
     if before is not None and sample.at > before.at:
         seconds = (sample.at - before.at).total_seconds()
         horizon = _history_start(index, sample.at)
@@ -321,13 +329,14 @@ def _since(points: tuple[Point, ...], horizon: datetime) -> tuple[Point, ...]:
 
 
 def _without_instance(index: Index, id: InstanceId) -> Index:
-    instances = {key: value for key, value in index.instances.items() if key != id}
-    readiness = {key: value for key, value in index.readiness.items() if key != id}
+    instances, readiness = thawed(index.instances), thawed(index.readiness)
+    instances.pop(id, None)
+    readiness.pop(id, None)
     return replace(index, instances=_frozen(instances), readiness=_frozen(readiness))
 
 
 def _with(mapping: Mapping[Any, Any], key: Any, value: Any) -> Mapping[Any, Any]:
-    return MappingProxyType({**mapping, key: value})
+    return MappingProxyType(thawed(mapping) | {key: value})
 
 
 def _frozen(mapping: dict[Any, Any]) -> Mapping[Any, Any]:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from springtide.model.identifiers import InstanceId, ServiceId
+from springtide.model.leases import Lease
 from springtide.model.observations import Readiness
 from springtide.model.placements import Placement
 from springtide.model.record import Change, Commit, Kind
@@ -24,9 +25,10 @@ from springtide.planning.bursting import place_in_cloud, secure_rentals, settle_
 from springtide.planning.convergence import Action, changed, converge, plan_actions
 from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
-from springtide.planning.explanation import Explanation, explain, tell_growth
+from springtide.planning.explanation import Explanation, explain, plan_memos, tell_growth
 from springtide.planning.homecoming import come_home
-from springtide.planning.index import Carry, Index, ground_of
+from springtide.planning.index import Carry, Index
+from springtide.planning.memo import Memo
 from springtide.planning.reclaim import place_owned
 from springtide.planning.routing import plan_routes
 from springtide.planning.settlement import settle
@@ -76,22 +78,23 @@ def plan(index: Index, now: datetime) -> Plan:
     converge(draft)
     settle_rentals(draft)
     tell_growth(draft)
-    changes = _changes(draft)
+    leases = plan_leases(draft)
+    changes = _changes(draft, leases)
     after = index.record.after(Commit(index.record.version + 1, changes))
-    explanations = explain(draft)
+    explanations, routes = explain(draft), plan_routes(after, draft)
     return Plan(
         now=now,
         changes=(*changes, *_event_changes(draft, explanations)),
         read_versions=MappingProxyType({kind: index.record.set_versions.get(kind, 0) for kind in READS}),
         actions=plan_actions(index, after, draft),
-        routes=plan_routes(after, draft),
+        routes=routes,
         explanations=MappingProxyType(explanations),
-        carry=_carry(draft, explanations),
+        carry=_carry(draft, explanations, plan_memos(draft, leases.values(), routes)),
     )
 
 
-def _changes(draft: Draft) -> tuple[Change, ...]:
-    record, leases = draft.index.record, plan_leases(draft)
+def _changes(draft: Draft, leases: dict[str, Lease]) -> tuple[Change, ...]:
+    record = draft.index.record
     sets: list[tuple[Kind, Mapping[Any, Any], Mapping[Any, Any]]] = [
         (Kind.REVISION, record.revisions, _plan_revisions(draft)),
         (Kind.ORDINAL, record.ordinals, _plan_ordinals(draft)),
@@ -118,7 +121,7 @@ def _plan_apps(draft: Draft) -> dict[str, App]:
 def _plan_revisions(draft: Draft) -> dict[str, Revision]:
     """Forget revisions that no service and no instance has any more; note those that have proved themselves."""
     record = draft.index.record
-    used = record.services.keys() | ground_of(draft.index).groups.keys()
+    used = record.services.keys() | draft.index.ground.groups.keys()
     kept = {id: revision for id, revision in record.revisions.items() if revision.service in used}
     for id in sorted(kept):
         if kept[id].proven_at is None and _is_proven(draft, kept[id]):
@@ -170,11 +173,14 @@ def _refusal_code(explanation: Explanation) -> str:
     return explanation.refusals[-1].code if explanation.missing and explanation.refusals else ""
 
 
-def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation]) -> Carry:
+def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: dict[ServiceId, Memo]) -> Carry:
     return Carry(
         targets=MappingProxyType({id: demand.count for id, demand in draft.demands.items()}),
         room_since=MappingProxyType(dict(draft.room_since)),
         crashes=MappingProxyType(dict(draft.crashes)),
         refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),
         rent_refusals=MappingProxyType(dict(draft.rent_refusals)),
+        rungs=MappingProxyType(draft.board.known_rungs),
+        memos=MappingProxyType(memos),
+        demands=MappingProxyType(draft.demands),
     )

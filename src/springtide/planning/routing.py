@@ -6,16 +6,21 @@ from springtide.model.observations import ContainerState
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.record import Record
 from springtide.model.routing import Endpoint, RoutedService, RouteTable
+from springtide.model.workloads import Service
 from springtide.planning.draft import Draft
 
 
 def plan_routes(after: Record, draft: Draft) -> RouteTable:
     """The route table for this record: services by id, endpoints by ordinal."""
-    return tuple(
-        RoutedService(id, service.routes, _endpoints(draft, draft.of_service(id)))
-        for id, service in sorted(after.services.items())
-        if service.routes
-    )
+    return tuple(route_of(draft, service) for _, service in sorted(after.services.items()) if service.routes)
+
+
+def route_of(draft: Draft, service: Service) -> RoutedService:
+    """Where one service's traffic goes."""
+    memo = draft.memo(service.id)
+    if memo is not None and memo.routed is not None:
+        return memo.routed
+    return RoutedService(service.id, service.routes, _endpoints(draft, draft.of_service(service.id)))
 
 
 def _endpoints(draft: Draft, placements: list[Placement]) -> tuple[Endpoint, ...]:

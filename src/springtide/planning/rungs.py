@@ -34,13 +34,13 @@ def work_out_rungs(
     healthy: Resources,
     owner_use: Resources,
     guest_use: Resources,
-    present: Callable[[], tuple[Iterable[Placement], Iterable[Placement]]],
+    present: Callable[[bool], Iterable[Placement]],
 ) -> PoolRungs:
     """The rungs of a pool's placements.
 
     The longest-standing owner instances are own, later ones shared; of guests the longest-standing
-    are shared, later ones borrowed. What leaves is counted like the rest. ``present`` gives owners and
-    guests; it is asked only where not all of them stand on one rung.
+    are shared, later ones borrowed. What leaves is counted like the rest. ``present`` gives the owners
+    (``True``) or the guests; it is asked only where not all of them stand on one rung.
     """
     if pool.is_elastic:
         return PoolRungs(Rung.CLOUD, Rung.CLOUD)
@@ -50,16 +50,15 @@ def work_out_rungs(
     if owners is not None and guests is not None:
         return PoolRungs(owners, guests)
     by_id: dict[InstanceId, Rung] = {}
-    present_owners, present_guests = present()
     if owners is None:
         use = NOTHING
-        for placement in _by_standing(present_owners):
+        for placement in _by_standing(present(True)):
             is_own = placement.resources.fits_in(own_part - use)
             by_id[placement.instance] = Rung.OWN if is_own else Rung.SHARED
             use = use + placement.resources
     if guests is None:
         use = NOTHING
-        for placement in _by_standing(present_guests):
+        for placement in _by_standing(present(False)):
             shared = quota.is_shared(shareable, use, placement.resources)
             by_id[placement.instance] = Rung.SHARED if shared else Rung.BORROWED
             use = use + placement.resources

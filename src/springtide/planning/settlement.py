@@ -14,7 +14,7 @@ from springtide.model.placements import Eviction, Placement, PlacementState, Ren
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
-from springtide.planning.index import CrashHistory, ground_of
+from springtide.planning.index import CrashHistory
 from springtide.planning.money import next_charge
 
 PROVEN_SECONDS = 10.0
@@ -99,7 +99,7 @@ def _forget_machine(draft: Draft, rental: Rental) -> None:
 
 def _unsettled(draft: Draft) -> list[Placement]:
     """What doesn't simply run and answer, by instance id."""
-    ids = sorted(id for id in ground_of(draft.index).unsettled if id in draft.board.placements)
+    ids = sorted(id for id in draft.index.ground.unsettled if id in draft.board.placements)
     return [draft.board.placements[id] for id in ids]
 
 
@@ -264,7 +264,7 @@ def _block(draft: Draft, service: Service) -> None:
             "backing-off", sentence, (("failures", crash.count), ("seconds", round(left, 1)))
         )
         return
-    if draft.of_service(service.id):
+    if draft.board.counts.get(service.id) or not service.depends_on:
         return
     for dependency in service.depends_on:
         if not _is_satisfied(draft, dependency.service, dependency.healthy):
