@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from springtide.bench import at_rest, load_step, reclaim, scale_out
+from springtide.bench import at_rest, load_step, planner, reclaim, scale_out
 from springtide.bench.report import Bench, describe_machine, show
 
 BENCHES: dict[str, Callable[[Path, int], Awaitable[Bench]]] = {
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[Path, int], Awaitable[Bench]]] = {
     "load_step": load_step.run,
     "reclaim": reclaim.run,
     "at_rest": at_rest.run,
+    "planner": planner.run,
 }
 
 

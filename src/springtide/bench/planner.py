@@ -1,176 +1,263 @@
-"""The planner alone, on one core: index from cold, a full plan, one service changed, one node lost."""
+"""The planner alone, on one core: the index from cold, plans at rest, and one change at a time.
+
+What may be remembered from one plan to the next is what ``advance`` puts into the index and what the plan before
+gave back as ``Carry``; nothing outlives the index. So each figure says what it starts from:
+
+- *first plan*: an index built this moment out of the record, one listing, one probe an instance and one look at the
+  clouds and the router. Nothing has been planned on it, no load measured.
+- *full plan*: the index of a fleet at rest with a whole window of loads, a quarter of a second after its last plan,
+  with that plan's ``Carry``; and again with an empty one.
+- *one service changed* and the like: the same index, then commit (where the record changes), ``advance`` and ``plan``
+  together.
+
+Each size is measured in a process of its own, pinned to one core.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import cProfile
+import gc
+import os
+import pstats
 import resource
 import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
+from springtide.bench.planner_fleet import SIZES, Size, make_record
+from springtide.bench.planner_stage import LOOK, Stage
 from springtide.bench.report import Bench
-from springtide.model.fleet import Fleet, Node, Pool, Site, Team
-from springtide.model.identifiers import (
-    AppName,
-    InstanceId,
-    NodeId,
-    PoolName,
-    RevisionId,
-    ServiceId,
-    SiteName,
-    TeamName,
-    instance_id,
+from springtide.model.observations import ProbedInstance, Readiness
+from springtide.model.record import Change, Kind
+from springtide.model.workloads import Service
+from springtide.planning.index import (
+    Carry,
+    Index,
+    InstanceMissing,
+    PlanCommitted,
+    advance,
 )
-from springtide.model.observations import ContainerState, EngineInstance, ProbedInstance, Readiness
-from springtide.model.placements import Placement
-from springtide.model.record import Change, Commit, Kind, Record
-from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
-from springtide.model.workloads import App, Revision, ScalePolicy, Service, Template
-from springtide.planning.index import Index, InstancesListed, RecordChanged, advance
-from springtide.planning.planner import plan
+from springtide.planning.planner import Plan, plan
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SHAPES = ((100, 128), (250, 256), (500, 512), (1000, 1024), (250, 1024), (2000, 2048))
-MIB = 2**20
+LARGEST_FROM_NOTHING_SECONDS = 60.0
+"""The largest size is placed from nothing only where the middle one lets expect that it takes no longer."""
+PROFILED_LINES = 25
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large the fleet is; instances are spread over services of unequal counts."""
-
-    nodes: int
-    instances: int
-    services: int
-    teams: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.nodes:,} nodes, {self.instances:,} instances"
-
-
-SIZES = (Size(100, 1_000, 20, 10), Size(1_000, 10_000, 200, 50), Size(10_000, 100_000, 1_000, 200))
+Values = list[tuple[str, str, float]]
+"""Metric, unit, value."""
+Made = TypeVar("Made")
 
 
 async def run(folder: Path, rounds: int) -> Bench:
-    """Each size in turn; a fleet that is at rest, so that what is measured is looking, not moving."""
-    return await asyncio.to_thread(_measure, rounds)
-
-
-def _measure(rounds: int) -> Bench:
+    """Each size in turn, then how figures grow from one size to the next, and a profile beside the results."""
     bench = Bench("planner")
+    from_nothing = True
     for size in SIZES:
-        record, instances, readiness = make_fleet(size, seed=1)
-        for _ in range(rounds):
-            _measure_once(bench, size, record, instances, readiness)
-        bench.add(
-            size.name, "peak memory of the process", "MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        )
+        for metric, unit, value in await _apart(_measure, size, rounds, from_nothing):
+            bench.add(size.name, metric, unit, value)
+        for metric, unit, value in await _apart(_measure_memory, size):
+            bench.add(size.name, metric, unit, value)
+        from_nothing = _may_place_from_nothing(bench, size)
+    _add_growth(bench)
+    await _apart(write_profile, SIZES[-1], folder.parents[1] / "planner-profile.txt")
     return bench
 
 
-def _measure_once(
-    bench: Bench,
-    size: Size,
-    record: Record,
-    instances: tuple[EngineInstance, ...],
-    readiness: tuple[ProbedInstance, ...],
-) -> None:
-    begun_at = time.perf_counter()
-    index = advance(Index(), [RecordChanged(record), InstancesListed(instances), *readiness])
-    indexed_at = time.perf_counter()
-    first = plan(index, NOW)
-    planned_at = time.perf_counter()
-    bench.add(size.name, "index from cold", "s", indexed_at - begun_at)
-    bench.add(size.name, "full plan", "s", planned_at - indexed_at)
-    bench.add(size.name, "changes at rest", "count", len(first.changes))
-    _measure_change(bench, size, index)
+async def _apart(measure: Callable[..., Values], *arguments: object) -> Values:
+    """Run it in a fresh process, so that nothing of another measurement is in its memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_pin) as process:
+        return await asyncio.get_running_loop().run_in_executor(process, measure, *arguments)
 
 
-def _measure_change(bench: Bench, size: Size, index: Index) -> None:
-    service = index.record.services[min(index.record.services)]
-    grown = replace(service, scale=ScalePolicy(service.scale.minimum + 1, service.scale.maximum + 1))
-    changed = index.record.after(Commit(index.record.version + 1, (Change(Kind.SERVICE, service.id, grown),)))
-    begun_at = time.perf_counter()
-    plan(advance(index, [RecordChanged(changed)]), NOW + timedelta(seconds=1))
-    bench.add(size.name, "one service changed", "s", time.perf_counter() - begun_at)
+def _pin() -> None:
+    """Keep this process on one core."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
-def make_fleet(size: Size, seed: int) -> tuple[Record, tuple[EngineInstance, ...], tuple[ProbedInstance, ...]]:
-    """A fleet at rest: every team with its pool and services, every instance placed, running and ready."""
-    chance = random.Random(seed)
-    fleet = _fleet(size)
-    services, placements = _workloads(size, fleet, chance)
-    changes = [Change(Kind.FLEET, "fleet", fleet)]
-    changes += [Change(Kind.SERVICE, each.id, each) for each in services]
-    changes += [Change(Kind.APP, each.app, App(each.app, each.team, (each.id,))) for each in services]
-    changes += [Change(Kind.REVISION, each.revision, _revision(each)) for each in services]
-    changes += [Change(Kind.ORDINAL, each.id, each.scale.maximum + 1) for each in services]
-    changes += [Change(Kind.PLACEMENT, each.instance, each) for each in placements]
-    record = Record().after(Commit(1, tuple(changes)))
-    instances = tuple(
-        EngineInstance(p.instance, p.service, p.revision, p.node, ContainerState.RUNNING, "sha256:1", "10.0.0.1", NOW)
-        for p in placements
+def _may_place_from_nothing(bench: Bench, size: Size) -> bool:
+    """Whether the next size, at a cost that grows by the power of 1.5, is likely to be done within the limit."""
+    following = [each for each in SIZES if each.nodes > size.nodes]
+    if not following:
+        return False
+    times = following[0].instances / size.instances
+    expected: float = bench.median_of(size.name, "all from nothing") * times**1.5
+    return expected <= LARGEST_FROM_NOTHING_SECONDS
+
+
+def _add_growth(bench: Bench) -> None:
+    """How many times a figure of one size is that of the size below; ten would be in proportion."""
+    medians = {(row.subject, row.metric): row.median for row in bench.rows() if row.unit in ("s", "MB")}
+    for small, large in pairwise(SIZES):
+        for (subject, metric), value in medians.items():
+            if subject == small.name and value and (large.name, metric) in medians:
+                growth = medians[large.name, metric] / value
+                bench.add(f"from {small.nodes:,} to {large.nodes:,} nodes", metric, "times", growth)
+
+
+def _measure(size: Size, rounds: int, from_nothing: bool) -> Values:
+    stage = Stage.at_rest(make_record(size))
+    values: Values = [("instances at rest", "count", len(stage.record.placements))]
+    values += [(f"of these {name}", "count", count) for name, count in stage.census().items()]
+    values.append(("plans until at rest", "count", stage.rounds))
+    for _ in range(rounds):
+        values += _measure_looking(stage)
+        values += _measure_changes(stage)
+        values += _measure_spike(stage)
+        if from_nothing:
+            values += _measure_from_nothing(stage)
+    return values
+
+
+def _measure_looking(stage: Stage) -> Values:
+    cold, indexing = _timed(lambda: advance(Index(), stage.everything()))
+    _, first = _timed(lambda: plan(cold, stage.now))
+    looked, looking = _timed(lambda: advance(stage.index, [stage.router_view(stage.now + LOOK)]))
+    again, full = _timed(lambda: plan(looked, stage.now + LOOK))
+    forgotten = advance(looked, [PlanCommitted(Carry())])
+    _, without_carry = _timed(lambda: plan(forgotten, stage.now + LOOK))
+    return [
+        ("index from cold", "s", indexing),
+        ("first plan", "s", first),
+        ("index and first plan", "s", indexing + first),
+        ("one look at the router", "s", looking),
+        ("full plan", "s", full),
+        ("full plan, Carry() fresh", "s", without_carry),
+        ("changes and actions of the full plan", "count", len(again.changes) + len(again.actions)),
+    ]
+
+
+def _measure_changes(stage: Stage) -> Values:
+    record = stage.record
+    service = record.services[sorted(record.services)[0]]
+    scale = replace(service.scale, minimum=service.scale.minimum + 1, maximum=service.scale.maximum + 1)
+    probed = ProbedInstance(max(record.placements), Readiness.UNREADY, stage.now, "refused")
+    fleet = record.fleet
+    lost = fleet.nodes[len(fleet.nodes) // 2]
+    smaller = replace(fleet, nodes=tuple(node for node in fleet.nodes if node is not lost))
+    missing = [InstanceMissing(each.instance) for each in record.placements.values() if each.node == lost.id]
+    service_changed, service_seconds = _timed(
+        lambda: stage.planned_after([Change(Kind.SERVICE, service.id, replace(service, scale=scale))])
     )
-    return record, instances, tuple(ProbedInstance(p.instance, Readiness.READY, NOW) for p in placements)
+    _, probe_seconds = _timed(lambda: stage.planned_after([], probed))
+    node_lost, node_seconds = _timed(lambda: stage.planned_after([Change(Kind.FLEET, "fleet", smaller)], *missing))
+    return [
+        ("one service changed", "s", service_seconds),
+        ("one probe changed", "s", probe_seconds),
+        ("one node lost", "s", node_seconds),
+        ("placed after one service changed", "count", _placed(service_changed)),
+        ("placed after one node lost", "count", _placed(node_lost)),
+    ]
 
 
-def _fleet(size: Size) -> Fleet:
-    teams = tuple(Team(TeamName(f"team-{n:03}")) for n in range(size.teams))
-    pools = tuple(Pool(PoolName(team.name), SiteName("home"), team.name) for team in teams)
-    shape = Resources.of({CPU_MILLIS: 16_000, MEMORY_BYTES: 64 * 1024 * MIB, PIDS: 100_000})
-    nodes = tuple(Node(NodeId(f"node-{n:05}"), pools[n % len(pools)].name, shape) for n in range(size.nodes))
-    return Fleet(sites=(Site(SiteName("home")),), teams=teams, pools=pools, nodes=nodes)
+def _measure_spike(stage: Stage) -> Values:
+    """A hundred services, or half of them where there are fewer, want twice as much at once."""
+    counts = Counter(each.service for each in stage.record.placements.values())
+    services = [stage.record.services[id] for id in sorted(counts)]
+    doubled = services[:: max(1, len(services) // min(100, len(services) // 2))][:100]
+    changes = [_wanting(each, 2 * counts[each.id]) for each in doubled]
+    made, seconds = _timed(lambda: stage.planned_after(changes))
+    return [
+        ("spike", "s", seconds),
+        ("asked for in the spike", "count", sum(counts[each.id] for each in doubled)),
+        ("placed in the spike", "count", _placed(made)),
+        ("placed a second in the spike", "1/s", _placed(made) / seconds),
+    ]
 
 
-def _workloads(size: Size, fleet: Fleet, chance: random.Random) -> tuple[list[Service], list[Placement]]:
-    """Services round the teams; instances go to their team's nodes in turn while they fit."""
-    free = {node.id: node.allocatable for node in fleet.nodes}
-    by_pool: dict[PoolName, list[NodeId]] = {}
-    for node in fleet.nodes:
-        by_pool.setdefault(node.pool, []).append(node.id)
-    counts = _counts(size, chance)
-    services, placements = [], []
-    for number, count in enumerate(counts):
-        team = fleet.teams[number % len(fleet.teams)].name
-        cpu_millis, memory_mib = chance.choice(SHAPES)
-        amount = Resources.of({CPU_MILLIS: cpu_millis, MEMORY_BYTES: memory_mib * MIB, PIDS: 128})
-        id = ServiceId(f"app-{number:04}/web")
-        placed = _place(id, amount, count, PoolName(team), by_pool[PoolName(team)], free)
-        placements += placed
-        scale = ScalePolicy(len(placed), len(placed))
-        services.append(Service(id, AppName(f"app-{number:04}"), "web", team, RevisionId(f"{id}@1"), amount, scale))
-    return services, placements
+def _wanting(service: Service, count: int) -> Change:
+    scale = replace(service.scale, minimum=count, maximum=max(count, service.scale.maximum))
+    return Change(Kind.SERVICE, service.id, replace(service, scale=scale))
 
 
-def _counts(size: Size, chance: random.Random) -> list[int]:
-    """Unequal counts that sum to the size's instances: a few large services, many small ones."""
-    weights = [chance.paretovariate(1.2) for _ in range(size.services)]
-    scale = size.instances / sum(weights)
-    return [max(1, int(weight * scale)) for weight in weights]
+def _measure_from_nothing(stage: Stage) -> Values:
+    """All that runs is wanted, and nothing is placed or rented."""
+    counts = Counter(each.service for each in stage.record.placements.values())
+    wanting = stage.after(_wanting(service, counts[id]) for id, service in stage.record.services.items())
+    empty = Stage.of(replace(wanting, placements={}, rentals={}, leases={}))
+    made, seconds = _timed(lambda: plan(empty.index, empty.now))
+    return [
+        ("all from nothing", "s", seconds),
+        ("placed from nothing", "count", _placed(made)),
+        ("placed a second from nothing", "1/s", _placed(made) / seconds),
+    ]
 
 
-def _place(
-    service: ServiceId,
-    amount: Resources,
-    count: int,
-    pool: PoolName,
-    nodes: list[NodeId],
-    free: dict[NodeId, Resources],
-) -> list[Placement]:
-    placed: list[Placement] = []
-    turn = 0
-    while len(placed) < count and turn < count + 2 * len(nodes):
-        node = nodes[turn % len(nodes)]
-        turn += 1
-        if amount.fits_in(free[node]):
-            free[node] = free[node] - amount
-            ordinal = len(placed) + 1
-            id: InstanceId = instance_id(service, ordinal)
-            placed.append(Placement(id, service, RevisionId(f"{service}@1"), node, pool, amount, NOW, ordinal))
-    return placed
+def _measure_memory(size: Size) -> Values:
+    """A fleet at rest, looked at from cold and planned again: the peak, and what of it lasts."""
+    begun = _resident_mb()
+    stage = Stage.of(make_record(size))
+    stage.index = Index()
+    observed = stage.everything()
+    told = _resident_mb()
+    stage.index = advance(Index(), observed)
+    indexed = _resident_mb()
+    stage.settle()
+    plan(stage.index, stage.now + LOOK)
+    return [
+        ("memory before anything", "MB", begun),
+        ("memory of record and observations", "MB", told - begun),
+        ("memory of the index beside them", "MB", indexed - told),
+        ("peak memory of the process", "MB", _peak_mb()),
+    ]
 
 
-def _revision(service: Service) -> Revision:
-    return Revision(service.revision, service.id, Template("sha256:1"), NOW, proven_at=NOW)
+def _peak_mb() -> float:
+    """Of this process alone: ``ru_maxrss`` begins with what the process that started it had."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
+def _resident_mb() -> float:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def write_profile(size: Size, file: Path) -> Values:
+    """Where a full plan and one after a changed service spend their time: the dearest functions, by their own."""
+    stage = Stage.at_rest(make_record(size))
+    looked = advance(stage.index, [stage.router_view(stage.now + LOOK)])
+    service = min(stage.record.services.values(), key=lambda each: each.id)
+    changed = [_wanting(service, service.scale.maximum + 1)]
+    tables = [
+        _profiled("full plan", lambda: plan(looked, stage.now + LOOK)),
+        _profiled("one service changed: commit, advance and plan", lambda: stage.planned_after(changed)),
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{size.name}\n\n" + "\n\n".join(tables) + "\n")
+    return []
+
+
+def _profiled(title: str, work: Callable[[], object]) -> str:
+    """The dearest functions as a table without lines and paths, so that it changes only where the time goes."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    stats: dict[tuple[str, int, str], Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    dearest = sorted(stats.items(), key=lambda each: each[1][2], reverse=True)[:PROFILED_LINES]
+    lines = [f"{title}: {sum(each[2] for each in stats.values()):.3f} s under the profiler", ""]
+    lines.append(f"{'own s':>8}  {'with callees s':>14}  {'calls':>9}  function")
+    for (file, _, function), (_, calls, own, cumulative, _) in dearest:
+        module = Path(file).stem if file != "~" else "built in"
+        lines.append(f"{own:8.3f}  {cumulative:14.3f}  {calls:9,}  {module}: {function}")
+    return "\n".join(lines)
+
+
+def _placed(made: Plan) -> int:
+    """How many new instances a plan places."""
+    return sum(
+        1 for each in made.changes if each.kind is Kind.PLACEMENT and each.value and each.value.placed_at == made.now
+    )
+
+
+def _timed(work: Callable[[], Made]) -> tuple[Made, float]:
+    gc.collect()
+    begun_at = time.perf_counter()
+    made = work()
+    return made, time.perf_counter() - begun_at
