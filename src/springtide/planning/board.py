@@ -20,7 +20,7 @@ from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
-from springtide.planning.layout import IntArray, ask_vector, node_vector
+from springtide.planning.layout import IntArray, ask_vector, attributes_of, node_vector
 from springtide.planning.rungs import PoolRungs, work_out_rungs
 from springtide.planning.space import Ask, Space
 
@@ -100,6 +100,8 @@ class Board:
     nodes: list[Node]
     row_of: dict[NodeId, int]
     rows_of_pool: dict[PoolName, IntArray]
+    class_of: IntArray
+    classes: list[Mapping[str, str]]
     space: Space
     placements: dict[InstanceId, Placement]
     groups: dict[ServiceId, Mapping[GroupKey, Group]]
@@ -122,6 +124,9 @@ class Board:
     known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
+    _standing: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+    _domains: dict[str, IntArray] = field(default_factory=dict)
+    _apart: dict[ServiceId, list[ServiceId]] | None = None
     _pools_by_team: dict[TeamName, list[PoolName]] | None = None
 
     @classmethod
@@ -146,6 +151,8 @@ class Board:
             nodes=list(layout.nodes),
             row_of=thawed(layout.row_of),
             rows_of_pool=thawed(layout.rows_of_pool),
+            class_of=np.pad(layout.class_of, (0, _SPARE_ROWS)),
+            classes=list(layout.classes),
             space=_space_of(ground),
             placements=thawed(ground.placements),
             groups=thawed(ground.groups),
@@ -184,6 +191,9 @@ class Board:
         if row >= len(self.space.free):
             self._add_rows()
         self.row_of[node.id] = row
+        self.class_of[row] = len(self.classes)
+        self.classes.append(dict(attributes_of(node, self.pools.get(node.pool))))
+        self._domains.clear()
         whole = np.array(node_vector(node.allocatable, self.column_of), dtype=np.int64)
         space = self.space
         space.allocatable[row], space.free[row] = whole, whole
@@ -349,6 +359,36 @@ class Board:
         """The rooms of these pools, by node id."""
         return [NodeRoom(self, int(row)) for row in self.rows_in(pools)]
 
+    def standing(self, service: ServiceId) -> dict[int, int]:
+        """How many of a service stand on which row, leaving ones included."""
+        if service not in self._standing:
+            counts = self._standing[service] = {}
+            for placement in self.of_service(service):
+                row = self.row_of.get(placement.node)
+                if row is not None:
+                    counts[row] = counts.get(row, 0) + 1
+        return self._standing[service]
+
+    def domain_of(self, label: str) -> IntArray:
+        """By row a number for the value of a label, 0 where there is none; every node is a domain ``node``."""
+        if label not in self._domains:
+            if label == "node":
+                self._domains[label] = np.arange(len(self.class_of), dtype=np.int64)
+            else:
+                values: dict[str | None, int] = {None: 0}
+                numbers = [values.setdefault(each.get(label), len(values)) for each in self.classes] or [0]
+                self._domains[label] = np.array(numbers, dtype=np.int64)[self.class_of]
+        return self._domains[label]
+
+    def apart_of(self, service: ServiceId) -> list[ServiceId]:
+        """The services that must stand apart from this one, as they say themselves."""
+        if self._apart is None:
+            self._apart = {}
+            for id, other in sorted(self.services.items()):
+                for each in other.placement.apart:
+                    self._apart.setdefault(each, []).append(id)
+        return self._apart.get(service, [])
+
     def on_node(self, node: NodeId) -> list[Placement]:
         """What is placed on a node, by instance id."""
         return [self.placements[id] for id in sorted(self.by_node.get(node, ()))]
@@ -430,6 +470,9 @@ class Board:
         mine[key] = regrouped(mine.get(key, Group()), removed, added)
         self.groups[service] = mine
         self.counts[service] = self.counts.get(service, 0) + sign
+        row = self.row_of.get(placement.node)
+        if service in self._standing and row is not None:
+            self._standing[service][row] = self._standing[service].get(row, 0) + sign
         self.services_in.setdefault(pool, set()).add(service)
         self.touched.add(placement.instance)
         self.touch_pool(pool)
@@ -471,6 +514,7 @@ class Board:
 
     def _add_rows(self) -> None:
         space, more = self.space, max(_SPARE_ROWS, len(self.nodes) // 2)
+        self.class_of = np.pad(self.class_of, (0, more))
         for name in ("allocatable", "free", "leaving", "promised"):
             setattr(space, name, np.pad(getattr(space, name), ((0, more), (0, 0))))
         for name in ("is_ready", "accepts"):

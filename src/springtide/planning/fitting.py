@@ -1,4 +1,4 @@
-"""Which node: best fit, so that large gaps stay whole."""
+"""Which node: where the service's rules allow, best fit, so that large gaps stay whole."""
 
 from __future__ import annotations
 
@@ -7,15 +7,27 @@ from collections.abc import Iterable
 from springtide.model.identifiers import PoolName
 from springtide.model.workloads import Service
 from springtide.planning.board import Board, NodeRoom
+from springtide.planning.layout import IntArray
+from springtide.planning.siting import Siting
+from springtide.planning.space import Space
 
 
 def best_room(board: Board, pools: Iterable[PoolName], service: Service, *, booting: bool = False) -> NodeRoom | None:
-    """The node of these pools that one more instance fits in and that is left with the least; ``booting``: of those
-    that aren't ready yet, once what leaves has left.
-
-    What is left is summed in permille of the node over the kinds asked for; ties go to the lowest node id.
-    """
-    rows, ask = board.rows_in(pools), board.ask(service.resources)
-    booting_rows = rows[~board.space.is_ready[rows]]
-    row = board.space.best_later(booting_rows, ask) if booting else board.space.best_now(rows, ask)
+    """The node of these pools that one more instance fits on; ``booting``: of those that aren't ready yet."""
+    rows = board.rows_in(pools)
+    if booting:
+        rows = rows[~board.space.is_ready[rows]]
+    row = best_row(board.space, Siting(board), service, rows, is_now=not booting)
     return NodeRoom(board, row) if row is not None else None
+
+
+def best_row(space: Space, siting: Siting, service: Service, rows: IntArray, *, is_now: bool) -> int | None:
+    """Of the rows that the service's rules allow and that one more instance fits on, now or later, the best.
+
+    First the emptiest domain, where a spread is asked for; then the node that is left with the least,
+    in permille of the node summed over the kinds asked for; then the lowest node id.
+    """
+    ask = siting.board.ask(service.resources)
+    if not service.placement and not siting.board.apart_of(service.id):
+        return space.best(rows, ask, is_now=is_now)
+    return space.best(siting.open_rows(service, rows), ask, is_now=is_now, ranks=siting.ranks(service))

@@ -22,7 +22,10 @@ LARGEST_AMOUNT = 2**48
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Rows are nodes by id, columns are kinds of resources by name. ``healthy`` sums a pool's nodes."""
+    """Rows are nodes by id, columns are kinds of resources by name. ``healthy`` sums a pool's nodes.
+
+    Nodes with the same attributes (labels and site) are of one class.
+    """
 
     fleet: Fleet
     kinds: tuple[str, ...]
@@ -31,6 +34,8 @@ class Layout:
     allocatable: IntArray
     pools: Mapping[PoolName, Pool]
     rows_of_pool: Mapping[PoolName, IntArray]
+    class_of: IntArray
+    classes: tuple[Mapping[str, str], ...]
     healthy: Mapping[PoolName, Resources]
 
     @property
@@ -52,6 +57,9 @@ def lay_out(fleet: Fleet, kinds: Iterable[str] = ()) -> Layout:
     rows: dict[PoolName, list[int]] = {}
     for row, node in enumerate(nodes):
         rows.setdefault(node.pool, []).append(row)
+    numbers: dict[tuple[tuple[str, str], ...], int] = {}
+    pools = {pool.name: pool for pool in reversed(fleet.pools)}
+    class_of = [numbers.setdefault(attributes_of(node, pools.get(node.pool)), len(numbers)) for node in nodes]
     table = [vectors[node.allocatable] for node in nodes]
     return Layout(
         fleet=fleet,
@@ -59,10 +67,17 @@ def lay_out(fleet: Fleet, kinds: Iterable[str] = ()) -> Layout:
         nodes=nodes,
         row_of=MappingProxyType({node.id: row for row, node in enumerate(nodes)}),
         allocatable=np.array(table, dtype=np.int64).reshape(len(nodes), len(columns)),
-        pools=MappingProxyType({pool.name: pool for pool in reversed(fleet.pools)}),
+        pools=MappingProxyType(pools),
         rows_of_pool=MappingProxyType({pool: np.array(found, dtype=np.int64) for pool, found in rows.items()}),
+        class_of=np.array(class_of, dtype=np.int64),
+        classes=tuple(MappingProxyType(dict(attributes)) for attributes in numbers),
         healthy=MappingProxyType({pool: _sum(nodes[row].allocatable for row in found) for pool, found in rows.items()}),
     )
+
+
+def attributes_of(node: Node, pool: Pool | None) -> tuple[tuple[str, str], ...]:
+    """What placement constraints may ask of a node: its labels, and its site."""
+    return (*node.labels, ("site", pool.site)) if pool is not None else node.labels
 
 
 EMPTY_LAYOUT = lay_out(EMPTY_FLEET)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from springtide.model.fleet import Node
 from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
@@ -22,7 +21,9 @@ from springtide.model.resources import Resources
 from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.draft import Draft, is_staying
+from springtide.planning.fitting import best_row
 from springtide.planning.layout import IntArray
+from springtide.planning.siting import Siting
 from springtide.planning.space import Space
 from springtide.planning.turns import neediest_first
 from springtide.planning.victims import RECLAIM, choose_victims, guests_by_rule, is_noticed
@@ -97,9 +98,9 @@ class _Trial:
     """The owner's placer on a copy of its nodes; the steps are carried out only once chosen."""
 
     draft: Draft
-    nodes: list[Node]
+    rows: IntArray
     space: Space
-    rows_of_pool: dict[PoolName, IntArray]
+    siting: Siting
     claims: dict[PoolName, Resources]
     steps: list[_Step] = field(default_factory=list)
     victims: set[InstanceId] = field(default_factory=set)
@@ -108,12 +109,8 @@ class _Trial:
     @classmethod
     def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
         board = draft.board
-        rows = board.rows_in(pools)
-        nodes = [board.nodes[row] for row in rows]
-        owners = np.array([node.pool for node in nodes])
-        rows_of_pool = {pool: np.flatnonzero(owners == pool) for pool in pools}
         claims = {pool: board.owner_claim(pool) for pool in pools}
-        return cls(draft, nodes, board.space.part(rows), rows_of_pool, claims)
+        return cls(draft, board.rows_in(pools), board.space.copy(), Siting(board), claims)
 
     def counts(self) -> Counter[ServiceId]:
         """How many instances of each service the steps place."""
@@ -122,9 +119,12 @@ class _Trial:
     def open_to(self, service: Service) -> IntArray:
         """The rows that the service's ladder allows: own part, contributed part or both."""
         if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
-            return np.arange(len(self.nodes))
-        allowed = [rows for pool, rows in self.rows_of_pool.items() if self._rung(service, pool) in service.ladder]
-        return np.sort(np.concatenate(allowed)) if allowed else np.arange(0)
+            return self.rows
+        return self.draft.board.rows_in(pool for pool in self.claims if self._rung(service, pool) in service.ladder)
+
+    def best(self, service: Service, *, is_now: bool) -> int | None:
+        """The row for one more instance, now or once what leaves has left."""
+        return best_row(self.space, self.siting, service, self.open_to(service), is_now=is_now)
 
     def take(self, service: Service, row: int, victims: tuple[InstanceId, ...] = ()) -> None:
         """Note the step and what it leaves on the node."""
@@ -136,14 +136,15 @@ class _Trial:
             space.free[row] -= ask.vector
         else:
             space.promised[row] += ask.vector
-        pool = self.nodes[row].pool
+        self.siting.add(service.id, row)
+        pool = board.nodes[row].pool
         self.claims[pool] = self.claims[pool] + service.resources
         self.victims.update(victims)
         self.steps.append(_Step(service, row, victims))
 
     def guests(self, row: int) -> list[Placement]:
         """The guests of a node in the order in which they must leave."""
-        return guests_by_rule(self.draft.board, self.nodes[row].id, self.victims, self.draft.shares())
+        return guests_by_rule(self.draft.board, self.draft.board.nodes[row].id, self.victims, self.draft.shares())
 
     def victims_on(self, row: int, amount: Resources) -> tuple[InstanceId, ...] | None:
         later = self.space.later(np.array([row]))[0]
@@ -181,19 +182,22 @@ def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Serv
     trial = _Trial.start(draft, pools)
 
     def choose(service: Service) -> _Choice | None:
-        rows, ask = trial.open_to(service), draft.board.ask(service.resources)
-        row = trial.space.best_now(rows, ask)
+        row = trial.best(service, is_now=True)
         if row is None:
-            row = trial.space.best_later(rows, ask)
-        return (row, ()) if row is not None else _cheapest_eviction(trial, rows, service.resources)
+            row = trial.best(service, is_now=False)
+        return (row, ()) if row is not None else _cheapest_eviction(trial, service)
 
     return _fill(trial, order, choose)
 
 
-def _cheapest_eviction(trial: _Trial, rows: IntArray, amount: Resources) -> _Choice | None:
+def _cheapest_eviction(trial: _Trial, service: Service) -> _Choice | None:
     """The node where the fewest guests without notice must leave, then the fewest guests, then by id."""
-    open_rows = [int(row) for row in rows if trial.space.accepts[row]]
-    found = [(row, victims) for row in open_rows if (victims := trial.victims_on(row, amount)) is not None]
+    rows = trial.siting.open_rows(service, trial.open_to(service))
+    found = [
+        (int(row), victims)
+        for row in rows[trial.space.accepts[rows]]
+        if (victims := trial.victims_on(int(row), service.resources)) is not None
+    ]
     placements = trial.draft.board.placements
 
     def cost(each: _Choice) -> tuple[int, int, int]:
@@ -206,12 +210,12 @@ def _cheapest_eviction(trial: _Trial, rows: IntArray, amount: Resources) -> _Cho
 def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
     """What the placer would do were there no guests: the measure of law 2."""
     trial, board = _Trial.start(draft, pools), draft.board
-    for row in range(len(trial.nodes)):
-        for guest in trial.guests(row):
+    for row in trial.rows:
+        for guest in trial.guests(int(row)):
             trial.space.leaving[row] += board.ask(guest.resources).vector
 
     def choose(service: Service) -> _Choice | None:
-        row = trial.space.best_later(trial.open_to(service), board.ask(service.resources))
+        row = trial.best(service, is_now=False)
         return (row, ()) if row is not None else None
 
     return _fill(trial, order, choose)
@@ -227,7 +231,7 @@ def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Ste
 
 def _carry_out(draft: Draft, trial: _Trial) -> None:
     for step in trial.steps:
-        node = trial.nodes[step.row].id
+        node = draft.board.nodes[step.row].id
         for id in step.victims:
             _notify(draft, id, step.service)
         if draft.board.rooms[node].fits_now(step.service.resources):

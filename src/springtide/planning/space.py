@@ -35,17 +35,6 @@ class Space:
     is_ready: BoolArray
     accepts: BoolArray
 
-    def part(self, rows: IntArray) -> Space:
-        """A copy of some rows, in their order, to try things on."""
-        return Space(
-            self.allocatable[rows],
-            self.free[rows],
-            self.leaving[rows],
-            self.promised[rows],
-            self.is_ready[rows],
-            self.accepts[rows],
-        )
-
     def later(self, rows: IntArray) -> IntArray:
         """What the rows have once all that leaves has left, without what is promised."""
         later: IntArray = self.free[rows] + self.leaving[rows] - self.promised[rows]
@@ -65,15 +54,22 @@ class Space:
         later = self.free[row, asked] + self.leaving[row, asked] - self.promised[row, asked]
         return bool((later >= ask.amounts).all())
 
-    def best_now(self, rows: IntArray, ask: Ask) -> int | None:
-        """The row among these where the ask fits at once and leaves the least; of equal ones the first."""
-        return self._best(rows, ask, is_now=True)
+    def copy(self) -> Space:
+        """A copy to try things on."""
+        return Space(
+            self.allocatable,
+            self.free.copy(),
+            self.leaving.copy(),
+            self.promised.copy(),
+            self.is_ready,
+            self.accepts,
+        )
 
-    def best_later(self, rows: IntArray, ask: Ask) -> int | None:
-        """The same, once all that leaves has left."""
-        return self._best(rows, ask, is_now=False)
+    def best(self, rows: IntArray, ask: Ask, *, is_now: bool, ranks: IntArray | None = None) -> int | None:
+        """The row among these where the ask fits, at once or once all that leaves has left, and leaves the least.
 
-    def _best(self, rows: IntArray, ask: Ask, *, is_now: bool) -> int | None:
+        The lowest rank wins before that; of equal ones the first.
+        """
         if not len(rows) or not ask.is_possible:
             return None
         cells = np.ix_(rows, ask.asked)
@@ -87,6 +83,8 @@ class Space:
             return None
         if len(found) == 1:
             return int(rows[found[0]])
+        if ranks is not None:
+            found = found[ranks[rows[found]] == ranks[rows[found]].min()]
         whole = np.maximum(self.allocatable[cells][found], 1)
         permille = (left[found] * 1000 // whole).sum(axis=1)
         return int(rows[found[int(permille.argmin())]])

@@ -1,0 +1,150 @@
+"""Where a service's instances may stand by its placement rules: filters over nodes, and how many fail which.
+
+What a rule asks of a node's labels is asked once for each class of nodes. What it asks about other
+instances (so many a node, near, apart, spread) is counted by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from springtide.model.identifiers import ServiceId
+from springtide.model.resources import Resources
+from springtide.model.workloads import Constraint, PlacementRules, Service
+from springtide.planning.board import Board
+from springtide.planning.layout import BoolArray, IntArray
+
+NODE_DOMAIN = "node"
+"""The domain that every node is by itself."""
+
+
+def meets(constraint: Constraint, attributes: Mapping[str, str]) -> bool:
+    """Whether a node with these attributes may be used; one that doesn't say has no value."""
+    return (attributes.get(constraint.key) == constraint.value) is constraint.is_equal
+
+
+def meets_all(rules: PlacementRules, attributes: Mapping[str, str]) -> bool:
+    """Whether a node with these attributes meets every constraint."""
+    return all(meets(constraint, attributes) for constraint in rules.constraints)
+
+
+@dataclass(slots=True)
+class Siting:
+    """Placement rules on a board; a trial's siting also counts what the trial has placed."""
+
+    board: Board
+    tried: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+
+    def add(self, service: ServiceId, row: int) -> None:
+        """Count an instance that only the trial has placed."""
+        counts = self.tried.setdefault(service, {})
+        counts[row] = counts.get(row, 0) + 1
+
+    def open_rows(self, service: Service, rows: IntArray) -> IntArray:
+        """Those of the rows on which the service's rules allow one more instance."""
+        for _, allowed in self.filters(service, rows):
+            rows = rows[allowed[rows]]
+        return rows
+
+    def filters(self, service: Service, rows: IntArray) -> list[tuple[str, BoolArray]]:
+        """The rules that say anything, in words, with whether each row passes."""
+        rules = service.placement
+        found = [(words(each), self._meets(each)) for each in rules.constraints] if rules else []
+        if rules.max_per_node:
+            count = self._counts(service.id)
+            found.append((f"at most {rules.max_per_node} a node", count < rules.max_per_node))
+        for other in rules.near:
+            if not self._may_go_first(service, other):
+                found.append((f"near {other}", self._domains_with(other, rules.domain)))
+        for other in sorted({*rules.apart, *self.board.apart_of(service.id)}):
+            domain = rules.domain if other in rules.apart else self.board.services[other].placement.domain
+            found.append((f"apart from {other}", ~self._domains_with(other, domain)))
+        return found
+
+    def ranks(self, service: Service) -> IntArray | None:
+        """By row how crowded its domains are, the lower the better; ``None`` where nothing asks for a spread."""
+        ranks: IntArray | None = None
+        for label in service.placement.spread:
+            domains = self.board.domain_of(label)
+            counts = self._counts(service.id)
+            crowd = np.bincount(domains, weights=counts, minlength=int(domains.max(initial=0)) + 1).astype(np.int64)
+            ranks = crowd[domains] if ranks is None else ranks * (int(crowd.max(initial=0)) + 1) + crowd[domains]
+        return ranks
+
+    def _meets(self, constraint: Constraint) -> BoolArray:
+        by_class = np.array([meets(constraint, attributes) for attributes in self.board.classes], dtype=np.bool_)
+        passes: BoolArray = by_class[self.board.class_of]
+        return passes
+
+    def _counts(self, service: ServiceId) -> IntArray:
+        counts = np.zeros(len(self.board.class_of), dtype=np.int64)
+        for found in (self.board.standing(service), self.tried.get(service, {})):
+            for row, count in found.items():
+                counts[row] += count
+        return counts
+
+    def _domains_with(self, service: ServiceId, label: str) -> BoolArray:
+        """The rows in whose domain an instance of the service stands."""
+        domains, counts = self.board.domain_of(label), self._counts(service)
+        present: BoolArray = np.isin(domains, domains[counts > 0])
+        return present
+
+    def _may_go_first(self, service: Service, other: ServiceId) -> bool:
+        """Of two services that want to be near each other, the first by id needn't wait for the other."""
+        if self._counts(other).any():
+            return False
+        theirs = self.board.services.get(other)
+        return theirs is not None and service.id in theirs.placement.near and service.id <= other
+
+
+def words(constraint: Constraint) -> str:
+    """A constraint as people write it."""
+    return f"{constraint.key}{'==' if constraint.is_equal else '!='}{constraint.value}"
+
+
+def tally_refusals(siting: Siting, service: Service, rows: IntArray) -> tuple[tuple[str, int], ...]:
+    """How many of these nodes fail which filter: each counts once, under the first that it fails.
+
+    In this order: nodes on their way out, the service's rules, nodes that still boot, then what they
+    have too little of, the kind of which most lack enough first.
+    """
+    space, ask = siting.board.space, siting.board.ask(service.resources)
+    tally: list[tuple[str, int]] = []
+
+    def keep(name: str, passes: BoolArray) -> None:
+        nonlocal rows
+        failed = len(rows) - int(passes.sum())
+        if failed:
+            tally.append((name, failed))
+        rows = rows[passes]
+
+    keep("closed", space.accepts[rows])
+    for name, allowed in siting.filters(service, rows):
+        keep(name, allowed[rows])
+    keep("booting", space.is_ready[rows])
+    kinds = sorted(service.resources.kinds, key=lambda kind: _lacking(siting, service.resources, kind, rows))
+    for kind in reversed(kinds):
+        keep(kind, _has(siting, service.resources, kind, rows))
+    if len(rows) and ask.is_possible:
+        tally.append(("fits", len(rows)))
+    return tuple(tally)
+
+
+def _has(siting: Siting, amount: Resources, kind: str, rows: IntArray) -> BoolArray:
+    board = siting.board
+    if amount[kind] <= 0:
+        return np.ones(len(rows), dtype=np.bool_)
+    if kind not in board.column_of:
+        return np.zeros(len(rows), dtype=np.bool_)
+    column, space = board.column_of[kind], board.space
+    free = space.free[rows, column]
+    later = free + space.leaving[rows, column] - space.promised[rows, column]
+    enough: BoolArray = np.minimum(free, later) >= amount[kind]
+    return enough
+
+
+def _lacking(siting: Siting, amount: Resources, kind: str, rows: IntArray) -> int:
+    return len(rows) - int(_has(siting, amount, kind, rows).sum())
