@@ -15,6 +15,7 @@ MEBIBYTE = 2**20
 TIDE = """\
 currency: USD
 sites: {home: {}, cloudtown: {cloud: true}}
+departments: {news: }
 teams:
   feed: {weight: 2, department: news}
   redpacket:
@@ -158,13 +159,11 @@ def test_stock_bounds_what_may_be_rented() -> None:
 
 
 def test_the_schema_describes_every_key() -> None:
-    def undescribed(schema: dict[str, object], path: str) -> list[str]:
-        properties = schema.get("properties", {})
-        assert isinstance(properties, dict)
-        missing = [f"{path}.{key}" for key, value in properties.items() if not ({"description", "$ref"} & set(value))]
-        inner = [
-            value for value in (*properties.values(), schema.get("additionalProperties")) if isinstance(value, dict)
-        ]
-        return missing + [each for value in inner for each in undescribed(value, path)]
+    def undescribed(schema: object, path: str) -> list[str]:
+        if not isinstance(schema, dict):
+            return []
+        named = schema.get("properties", {})
+        missing = [f"{path}.{key}" for key, value in named.items() if not ({"description", "$ref"} & set(value))]
+        return missing + [each for key, value in schema.items() for each in undescribed(value, f"{path}.{key}")]
 
     assert undescribed(fleet_schema(), "") == []

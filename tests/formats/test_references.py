@@ -9,15 +9,23 @@ import pytest
 
 from springtide.formats.compose_keys import DEPLOY, HEALTHCHECK, SERVICE, TOP_LEVEL, KeyTable
 from springtide.formats.fleet import fleet_schema, parse_fleet
+from springtide.model.identifiers import PoolName
 from tests.formats.compose_files import load
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-def example(name: str) -> str:
-    blocks = re.findall(r"```yaml\n(.*?)```", (REFERENCE / name).read_text(), re.DOTALL)
-    assert len(blocks) == 1
-    return str(blocks[0])
+def examples(name: str) -> dict[str, str]:
+    """The YAML of a reference, by the heading that it stands under."""
+    found = {}
+    for part in re.split(r"^#+ ", (REFERENCE / name).read_text(), flags=re.MULTILINE)[1:]:
+        blocks = re.findall(r"```yaml\n(.*?)```", part, re.DOTALL)
+        assert len(blocks) <= 1
+        found.update({part.partition("\n")[0]: str(block) for block in blocks})
+    return found
+
+
+FLEET_EXAMPLES = examples("fleet.md")
 
 
 def row(part: str, place: str) -> set[str]:
@@ -27,10 +35,28 @@ def row(part: str, place: str) -> set[str]:
     return set(re.findall(r"`([a-z_]+)`", line.partition("|")[2].partition("|")[2]))
 
 
-def test_the_examples_load(tmp_path: Path) -> None:
-    spec = load(tmp_path, example("compose.md"))
+@pytest.mark.parametrize("text", FLEET_EXAMPLES.values(), ids=FLEET_EXAMPLES.keys())
+def test_an_example_of_a_fleet_loads(text: str) -> None:
+    assert parse_fleet(text, "springtide.yaml").nodes
+
+
+def test_the_fleet_reference_keeps_what_its_examples_promise() -> None:
+    fleets = {title: parse_fleet(text, "springtide.yaml") for title, text in FLEET_EXAMPLES.items()}
+    shared = {pool.name: pool for pool in fleets["Say what is shared"].pools}
+    assert [shared[PoolName(name)].contribution_percent for name in ("feed", "own", "batch")] == [20, 0, 20]
+    assert shared[PoolName("batch")].contribution_by_kind == (("cpu_millis", 50), ("gpu", 100))
+    told = fleets["Tell machines apart"].nodes
+    assert [(node.id, dict(node.labels)["zone"]) for node in told] == [
+        ("feed-1", "a"),
+        ("feed-2", "a"),
+        ("feed-3", "b"),
+    ]
+    assert fleets["Join sites by a line"].links[0].windows[0].bits_per_second == 10**10
+
+
+def test_the_example_of_an_app_loads(tmp_path: Path) -> None:
+    spec = load(tmp_path, examples("compose.md")["Compose files"])
     assert [each.name for each in spec.services] == ["web", "cache"]
-    assert len(parse_fleet(example("fleet.md"), "springtide.yaml").pools) == 4
 
 
 @pytest.mark.parametrize(("place", "table"), [("top level", TOP_LEVEL), ("a service", SERVICE)])
@@ -51,8 +77,7 @@ def test_the_fleet_reference_names_every_key_of_the_schema() -> None:
     def keys(schema: object) -> set[str]:
         if not isinstance(schema, dict):
             return set()
-        inner = [*schema.get("properties", {}).values(), schema.get("additionalProperties"), schema.get("items")]
-        return {*schema.get("properties", {}), *(key for each in inner for key in keys(each))}
+        return {*schema.get("properties", {}), *(key for each in schema.values() for key in keys(each))}
 
     missing = {key for key in keys(fleet_schema()) if not re.search(rf"\b{key}\b", text)}
     assert missing == set()

@@ -19,6 +19,7 @@ _SECONDS = {
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d|w)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _PLAIN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+_LONGEST_TERM_SECONDS = 366 * 86400
 _WANTED = "a duration such as 30s, 1m30s or 500ms"
 
 
@@ -40,6 +41,14 @@ def parse_seconds(value: str | int | float) -> float:
     """Like :func:`parse_duration`, and a plain number is seconds. Raises ValueError with a sentence."""
     text = str(value)
     return float(text) if _PLAIN.fullmatch(text) else parse_duration(value)
+
+
+def parse_term(value: str | int | float) -> float:
+    """Like :func:`parse_seconds`, of at most 366 days: more is a slip, and the calendar ends somewhere."""
+    seconds = parse_seconds(value)
+    if seconds > _LONGEST_TERM_SECONDS:
+        raise ValueError(f"{str(value)[:80]!r} is {seconds / 86400:.0f} days; at most 366 can be reckoned with.")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

@@ -155,7 +155,10 @@ def shortened(text: str, length: int = 80) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A remedy: the nearest known name if one is near, else all of them."""
     choices = sorted(known)
-    near = get_close_matches(name, choices, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    return f"Known here: {', '.join(choices)}." if choices else ""
+    return near_name(name, choices) or (f"Known here: {', '.join(choices)}." if choices else "")
+
+
+def near_name(name: str, known: Iterable[str]) -> str:
+    """A remedy: the nearest known name, nothing where none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else ""

@@ -12,13 +12,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from springtide.formats.durations import parse_seconds
+from springtide.formats.durations import parse_term
 from springtide.formats.entries import Entry, Source
+from springtide.formats.fleet_amounts import DEFAULT_SLICE_PIDS, bounded, check_kind, kinds_of, read_amounts
 from springtide.formats.fleet_clouds import read_clouds
-from springtide.formats.fleet_pools import DEFAULT_SLICE_PIDS, read_nodes, read_pools
+from springtide.formats.fleet_links import read_links
+from springtide.formats.fleet_nodes import read_nodes
+from springtide.formats.fleet_pools import PoolReader
 from springtide.formats.fleet_sites import read_sites
+from springtide.formats.fleet_teams import read_tree
 from springtide.formats.machine_fit import check_fleet_fits
-from springtide.formats.quantities import parse_bytes, parse_cpus, parse_money
+from springtide.formats.quantities import format_money, parse_money
 from springtide.formats.schema_check import check_against_schema
 from springtide.formats.yaml_text import parse_yaml, read_text
 from springtide.model.errors import FleetFileError
@@ -39,20 +43,23 @@ def parse_fleet(text: str, file: str) -> Fleet:
     root = parse_yaml(text, Source(file, FleetFileError))
     check_against_schema(root, fleet_schema())
     sites = read_sites(root)
-    teams = _read_teams(root)
-    clouds = read_clouds(root, sites)
+    clouds, nodes = read_clouds(root, sites), read_nodes(root)
+    kinds = kinds_of(nodes, clouds)
+    tree = read_tree(root, kinds)
     return Fleet(
         sites=sites,
-        teams=teams,
-        pools=read_pools(root, sites, teams, clouds),
-        nodes=read_nodes(root),
+        teams=tree.teams,
+        pools=PoolReader(root, sites, tree, clouds, kinds).read(),
+        nodes=nodes,
         clouds=clouds,
         budgets=_read_budgets(root),
         reclaim=_read_reclaim(root),
         scaling=_read_scaling(root),
-        defaults=_read_defaults(root),
+        defaults=_read_defaults(root, kinds),
         cpu_overcommit=_read_overcommit(root),
         currency=_read_currency(root),
+        links=read_links(root, sites),
+        departments=tree.departments,
     )
 
 
@@ -88,21 +95,6 @@ def default_fleet(machine: Resources) -> Fleet:
     )
 
 
-def _read_teams(root: Entry) -> tuple[Team, ...]:
-    teams = []
-    for name, entry in root.mapping()["teams"].mapping().items():
-        weight = entry.get("weight")
-        department = entry.get("department")
-        teams.append(
-            Team(
-                TeamName(name),
-                weight=1 if weight is None else weight.whole_number(),
-                department=None if department is None else department.text(),
-            )
-        )
-    return tuple(teams)
-
-
 def _read_budgets(root: Entry) -> tuple[Budget, ...]:
     section = root.get("budgets")
     budgets: dict[str, tuple[Entry, Budget]] = {}
@@ -112,8 +104,16 @@ def _read_budgets(root: Entry) -> tuple[Budget, ...]:
             first = budgets[period][0]
             sentence = f"The {period} has a budget already, on line {first.line}."
             raise entry.error(sentence, "Keep one of the two.")
-        budgets[period] = (entry, Budget(period, entry.mapping()["limit"].parsed(parse_money)))
+        budgets[period] = (entry, Budget(period, _read_limit(entry.mapping()["limit"])))
     return tuple(budget for _, budget in budgets.values())
+
+
+def _read_limit(entry: Entry) -> int:
+    limit = _money(entry)
+    if limit <= 0:
+        sentence = f"With a budget of {entry.described} nothing could ever be rented."
+        raise entry.error(sentence, "Write more than 0, or leave the rented pools out.")
+    return limit
 
 
 def _read_reclaim(root: Entry) -> ReclaimTerms:
@@ -121,6 +121,7 @@ def _read_reclaim(root: Entry) -> ReclaimTerms:
     return ReclaimTerms(
         notice_seconds=_seconds(section, "notice", standard.notice_seconds),
         grace_seconds=_seconds(section, "grace", standard.grace_seconds),
+        hold_seconds=_seconds(section, "hold", standard.hold_seconds),
     )
 
 
@@ -136,7 +137,7 @@ def _read_scaling(root: Entry) -> ScalingTerms:
         tolerance=standard.tolerance if tolerance is None else tolerance.parsed(float),
         period_seconds=_seconds(section, "period", standard.period_seconds),
         max_moves_at_once=standard.max_moves_at_once if max_moves is None else max_moves.whole_number(),
-        move_cost_micros=standard.move_cost_micros if move_cost is None else move_cost.parsed(parse_money),
+        move_cost_micros=standard.move_cost_micros if move_cost is None else _money(move_cost),
         proof_seconds=_seconds(section, "proof", standard.proof_seconds),
     )
     if section and terms.period_seconds <= 0:
@@ -144,21 +145,15 @@ def _read_scaling(root: Entry) -> ScalingTerms:
     return terms
 
 
-def _read_defaults(root: Entry) -> Resources:
+def _read_defaults(root: Entry, kinds: frozenset[str]) -> Resources:
     section = root.get("defaults")
     amounts = dict(Fleet().defaults.amounts)
-    for key, kind, parse in (
-        ("cpus", CPU_MILLIS, parse_cpus),
-        ("memory", MEMORY_BYTES, parse_bytes),
-        ("pids", PIDS, int),
-    ):
-        entry = section.get(key) if section else None
-        if entry is None:
-            continue
-        amounts[kind] = entry.parsed(parse)
-        if amounts[kind] <= 0:
+    for kind, amount, entry in read_amounts(section) if section else ():
+        check_kind(kind, entry, kinds)
+        if amount <= 0:
             sentence = "An instance that counts for nothing could be placed without end; this must be more than 0."
             raise entry.error(sentence, "Write what a small instance needs.")
+        amounts[kind] = amount
     return Resources.of(amounts)
 
 
@@ -172,6 +167,10 @@ def _read_currency(root: Entry) -> str:
     return Fleet().currency if entry is None else entry.text()
 
 
+def _money(entry: Entry) -> int:
+    return bounded(entry, entry.parsed(parse_money), format_money)
+
+
 def _seconds(section: Entry | None, key: str, otherwise: float) -> float:
     entry = section.get(key) if section else None
-    return otherwise if entry is None else entry.parsed(parse_seconds)
+    return otherwise if entry is None else entry.parsed(parse_term)

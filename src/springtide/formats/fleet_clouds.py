@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from springtide.formats.durations import parse_seconds
+from springtide.formats.durations import parse_term
 from springtide.formats.entries import Entry
-from springtide.formats.fleet_amounts import read_slice
+from springtide.formats.fleet_amounts import bounded, read_slice
+from springtide.formats.fleet_labels import read_labels
 from springtide.formats.fleet_sites import site_of
-from springtide.formats.quantities import parse_price
+from springtide.formats.quantities import format_money, parse_percent_per_hour, parse_price
 from springtide.model.fleet import Cloud, CloudFaults, Offer, Site
 from springtide.model.identifiers import CloudName
 
@@ -44,17 +45,33 @@ def _read_offer(cloud: CloudName, shape: str, entry: Entry) -> Offer:
         cloud,
         shape,
         resources=read_slice(entry),
-        price_micros_per_hour=entry.mapping()["price"].parsed(parse_price),
+        price_micros_per_hour=read_price(entry.mapping()["price"]),
         billing_period_seconds=_billing_period(entry.get("billing_period")),
-        boot_seconds=0.0 if boot is None else boot.parsed(parse_seconds),
+        boot_seconds=0.0 if boot is None else boot.parsed(parse_term),
         stock=None if stock is None else stock.whole_number(),
+        labels=read_labels(entry),
+        interruptions_percent_per_hour=_interruptions(entry.get("interruptions")),
     )
+
+
+def read_price(entry: Entry) -> int:
+    """Millionths of the currency per hour. Raises the file's error for an absurd price."""
+    return bounded(entry, entry.parsed(parse_price), lambda micros: f"{format_money(micros)}/h")
+
+
+def _interruptions(entry: Entry | None) -> int:
+    if entry is None:
+        return 0
+    percent = entry.parsed(parse_percent_per_hour)
+    if percent > 100:
+        raise entry.error(f"No more than all machines can be taken away, and {percent}% are more.", "Write 5%/h, say.")
+    return percent
 
 
 def _billing_period(entry: Entry | None) -> int:
     if entry is None:
         return _DEFAULT_BILLING_PERIOD_SECONDS
-    seconds = entry.parsed(parse_seconds)
+    seconds = entry.parsed(parse_term)
     if seconds < 1 or seconds != int(seconds):
         raise entry.error(f"A billing period must be whole seconds, at least one, not {seconds:g}s.", "Write 60s, say.")
     return int(seconds)

@@ -17,6 +17,7 @@ _BYTES = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([kmgtp]?)(i?b)?", re.IGNO
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?")
 _RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kmgt]?)(?:bps|bit/s|b/s)", re.IGNORECASE)
 _PER_HOUR = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,12})?) ?/ ?(h|hour)")
+_PERCENT_PER_HOUR = re.compile(r"([0-9]{1,6}) ?%?(?: ?/ ?(?:h|hour))?")
 _PERCENT = re.compile(r"([0-9]{1,6}) ?%?")
 
 _BINARY_POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -73,6 +74,14 @@ def parse_percent(value: Written) -> int:
     return int(match[1])
 
 
+def parse_percent_per_hour(value: Written) -> int:
+    """A whole number of percent of ``5%/h``, ``5%`` or ``5``."""
+    match = _PERCENT_PER_HOUR.fullmatch(str(value))
+    if match is None:
+        raise ValueError(f"{_shown(value)} isn't a whole percentage per hour such as 5%/h.")
+    return int(match[1])
+
+
 def format_bytes(count: int) -> str:
     """The shortest text that :func:`parse_bytes` reads back exactly: ``64M``, ``1536K``, ``1000``."""
     power = max((p for p in range(6) if count and count % 1024**p == 0), default=0)
@@ -82,6 +91,12 @@ def format_bytes(count: int) -> str:
 def format_cpus(millis: int) -> str:
     """The text that :func:`parse_cpus` reads back exactly: ``0.05``."""
     return _trimmed(Decimal(millis) / 1000)
+
+
+def format_rate(bits_per_second: int) -> str:
+    """The shortest text that :func:`parse_rate` reads back exactly: ``10Gbps``, ``1500kbps``."""
+    power = max((p for p in range(5) if bits_per_second and bits_per_second % 1000**p == 0), default=0)
+    return f"{bits_per_second // 1000**power}{' kMGT'[power].strip()}bps"
 
 
 def format_money(micros: int) -> str:
