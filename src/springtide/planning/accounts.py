@@ -113,4 +113,6 @@ def _rent_entry(rental: Rental, now: datetime) -> LedgerEntry:
         instance_seconds=round((now - since).total_seconds()),
         amount_micros=rental.periods_committed * rental.price_micros_per_period,
         subject=rental.token,
+        period_seconds=rental.billing_period_seconds,
+        period_micros=rental.price_micros_per_period,
     )

@@ -1,17 +1,22 @@
 """Rent in integer micros: what a machine commits to, and what budgets have left.
 
-All moments are absolute: nothing here counts hours of a day across midnight.
+All moments are absolute: nothing here counts hours of a day across midnight. Each billing period
+counts in the one budget period in which it begins, whether its machine still runs or has ended; so a
+clock that jumps back finds the same commitments in the same places, and none of them twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from springtide.model.events import Reason
 from springtide.model.fleet import MICROS, Budget, Fleet, Offer
 from springtide.model.leases import LedgerEntry
 from springtide.model.placements import Rental
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def next_charge(rental: Rental) -> datetime:
@@ -28,45 +33,133 @@ def commitment_of(offer: Offer, drain_seconds: float) -> int:
 
 def budget_start(budget: Budget, now: datetime) -> datetime:
     """The beginning of the budget's present hour, day or month, in UTC."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     if budget.period == "hour":
         return hour
     day = hour.replace(hour=0)
     return day if budget.period == "day" else day.replace(day=1)
 
 
-def committed_since(start: datetime, rentals: Iterable[Rental], ledger: Iterable[LedgerEntry]) -> int:
-    """Micros of rent whose billing periods begin at ``start`` or later.
+def budget_end(budget: Budget, now: datetime) -> datetime:
+    """The beginning of the budget's next hour, day or month, in UTC."""
+    start = budget_start(budget, now)
+    if budget.period == "hour":
+        return start + timedelta(hours=1)
+    if budget.period == "day":
+        return start + timedelta(days=1)
+    return (start + timedelta(days=32)).replace(day=1)
 
-    A past rental that ended after ``start`` counts in full: too careful rather than too late.
+
+def committed_since(
+    start: datetime, rentals: Iterable[Rental], ledger: Iterable[LedgerEntry], until: datetime | None = None
+) -> int:
+    """Micros of rent whose billing periods begin at ``start`` or later, and before ``until`` where that is given.
+
+    A past rental whose entry doesn't tell its periods counts in full where any of its time falls in
+    the window: too careful rather than too late.
     """
-    past = sum(entry.amount_micros for entry in ledger if entry.kind == "rent" and entry.until >= start)
-    return past + sum(_committed_by(rental, start) for rental in rentals)
+    past = sum(_spent_on(entry, start, until) for entry in ledger if entry.kind == "rent")
+    return past + sum(_committed_by(rental, start, until) for rental in rentals)
+
+
+@dataclass(slots=True)
+class Purse:
+    """What budgets have left, for one plan: built once, asked often. Build with :meth:`of`.
+
+    The record is read when a window of a budget is first asked about; from then on a question costs
+    one addition a budget. Working state of one plan: never shared.
+    """
+
+    budgets: tuple[Budget, ...]
+    currency: str
+    now: datetime
+    rentals: tuple[Rental, ...]
+    ledger: tuple[LedgerEntry, ...]
+    _committed: dict[tuple[str, datetime], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fleet: Fleet, rentals: Iterable[Rental], ledger: Iterable[LedgerEntry], now: datetime) -> Purse:
+        """The purse as the record stands. A rental and its ledger entry must not both be given."""
+        rents = tuple(entry for entry in ledger if entry.kind == "rent") if fleet.budgets else ()
+        return cls(fleet.budgets, fleet.currency, now, tuple(rentals), rents)
+
+    def refusal_of(self, amount_micros: int, begins: datetime | None = None) -> Reason | None:
+        """Why a further commitment breaks a budget, ``None`` where all allow it.
+
+        ``begins`` is when the period begins that it pays for, where that isn't now: what is renewed
+        just before the hour is the next hour's money. A budget that is overspent refuses everything.
+        """
+        for budget in self.budgets:
+            committed = self.committed(budget, begins)
+            if committed + amount_micros > budget.limit_micros:
+                return _budget_reason(self.currency, budget, committed, amount_micros)
+        return None
+
+    def commit(self, amount_micros: int, begins: datetime | None = None) -> None:
+        """Take note of a commitment that this plan makes, whether or not it was allowed."""
+        for window in {self._window(budget, begins): budget for budget in self.budgets}.values():
+            self._committed[self._window(window, begins)] = self.committed(window, begins) + amount_micros
+
+    def committed(self, budget: Budget, begins: datetime | None = None) -> int:
+        """Micros committed within the budget's hour, day or month that holds ``begins`` (or now)."""
+        window = self._window(budget, begins)
+        if window not in self._committed:
+            _, start = window
+            until = budget_end(budget, start)
+            self._committed[window] = committed_since(start, self.rentals, self.ledger, until)
+        return self._committed[window]
+
+    def copy(self) -> Purse:
+        """The same purse, to try things on."""
+        return Purse(self.budgets, self.currency, self.now, self.rentals, self.ledger, dict(self._committed))
+
+    def _window(self, budget: Budget, begins: datetime | None) -> tuple[str, datetime]:
+        """A period that began before now, as after a pause, is judged now."""
+        return budget.period, budget_start(budget, max(self.now, begins or self.now))
 
 
 def refusal_of(
     fleet: Fleet, rentals: Iterable[Rental], ledger: Iterable[LedgerEntry], amount_micros: int, now: datetime
 ) -> Reason | None:
     """Why a further commitment of this amount breaks a budget, ``None`` where all allow it."""
-    rentals, ledger = tuple(rentals), tuple(ledger)
-    for budget in fleet.budgets:
-        committed = committed_since(budget_start(budget, now), rentals, ledger)
-        if committed + amount_micros > budget.limit_micros:
-            return _budget_reason(fleet, budget, committed, amount_micros)
-    return None
+    return Purse.of(fleet, rentals, ledger, now).refusal_of(amount_micros)
 
 
-def _committed_by(rental: Rental, start: datetime) -> int:
+def _committed_by(rental: Rental, start: datetime, until: datetime | None) -> int:
     began = rental.since or rental.requested_at
-    period = timedelta(seconds=rental.billing_period_seconds)
-    periods = sum(1 for number in range(rental.periods_committed) if began + period * number >= start)
+    periods = _periods_between(began, rental.billing_period_seconds, rental.periods_committed, start, until)
     return periods * rental.price_micros_per_period
 
 
-def _budget_reason(fleet: Fleet, budget: Budget, committed: int, amount: int) -> Reason:
+def _spent_on(entry: LedgerEntry, start: datetime, until: datetime | None) -> int:
+    if entry.period_seconds <= 0 or entry.period_micros <= 0:
+        is_within = entry.until >= start and (until is None or entry.since < until)
+        return entry.amount_micros if is_within else 0
+    count = entry.amount_micros // entry.period_micros
+    return _periods_between(entry.since, entry.period_seconds, count, start, until) * entry.period_micros
+
+
+def _periods_between(began: datetime, period_seconds: int, count: int, start: datetime, until: datetime | None) -> int:
+    """How many of the first ``count`` periods begin within [start, until): exact, however many there are."""
+    before_start = _periods_before(start, began, period_seconds, count)
+    before_end = count if until is None else _periods_before(until, began, period_seconds, count)
+    return max(0, before_end - before_start)
+
+
+def _periods_before(moment: datetime, began: datetime, period_seconds: int, count: int) -> int:
+    """How many of the first ``count`` periods begin before a moment; periods without length begin all at once."""
+    if moment <= began:
+        return 0
+    if period_seconds <= 0:
+        return count
+    passed = (moment - began) // _MICROSECOND
+    return min(count, -(-passed // (period_seconds * MICROS)))
+
+
+def _budget_reason(currency: str, budget: Budget, committed: int, amount: int) -> Reason:
     sentence = (
-        f"The budget of {money(budget.limit_micros, fleet.currency)} a {budget.period} has "
-        f"{money(committed, fleet.currency)} committed; {money(amount, fleet.currency)} more would exceed it."
+        f"The budget of {money(budget.limit_micros, currency)} a {budget.period} has "
+        f"{money(committed, currency)} committed; {money(amount, currency)} more would exceed it."
     )
     figures = (
         ("limit_micros", budget.limit_micros),
