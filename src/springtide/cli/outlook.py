@@ -1,9 +1,10 @@
-"""``plan``: what would happen on a fleet with these apps and this demand, from files alone."""
+"""``plan``: what would happen, to what runs or to a fleet and apps from files, as it is or with changes supposed."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from springtide.cli.group import ExitCode
 from springtide.cli.names import choose_service
-from springtide.cli.options import JsonOption
+from springtide.cli.options import HomeOption, JsonOption, client_of
+from springtide.cli.state import service_ids
 from springtide.cli.tables import money, print_json, print_table
 from springtide.model.errors import InputError
 
@@ -28,24 +31,86 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def plan(
-    apps: Annotated[list[Path], typer.Option("--apps", "-f", help="A Compose file; once for each app.")],
-    fleet: Annotated[Path, typer.Option("--fleet", help="The fleet file.")],
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option("--what-if", "-w", help="A change to suppose: web=x4, node-feed-2, …; once for each, in order."),
+    ] = None,
+    apps: Annotated[list[Path] | None, typer.Option("--apps", "-f", help="A Compose file; once for each app.")] = None,
+    fleet: Annotated[Path | None, typer.Option("--fleet", help="The fleet file; without one, what runs.")] = None,
     demand: Annotated[
         list[str] | None, typer.Option("--demand", help="web=12 instances, or feed/web=300rps; once for each service.")
     ] = None,
+    timeout: Annotated[str, typer.Option("--timeout", help="How long the running fleet's answer may take.")] = "60s",
+    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what would happen on a fleet with these apps and this demand, and why; nothing is started."""
+    """Say what would happen to what runs, or to a fleet and apps from files, and why; nothing is changed.
+
+    With --what-if: twice, without and with the changes, and the difference.
+    """
+    if fleet is None:
+        if apps or demand:
+            raise typer.BadParameter("Files need --fleet. Of what runs, suppose demand: --what-if web=300rps.")
+        _compare_running(home, what_if or [], timeout, as_json=as_json)
+        return
+    if not apps:
+        raise typer.BadParameter("A fleet file needs apps: -f compose.yaml.")
+    now = datetime.now(UTC)
+    record, rates = _with_demand(_record_of(fleet, apps, now), demand or [])
+    if what_if:
+        _compare_files(record, rates, now, what_if, as_json=as_json)
+    else:
+        _foresee(record, rates, now, as_json=as_json)
+
+
+def _compare_running(home: Path | None, texts: Sequence[str], timeout: str, *, as_json: bool) -> None:
+    """Ask the control plane, which plays its own present forward."""
+    from springtide.cli.comparison import show_comparison
+    from springtide.cli.suppositions import read_supposition
+    from springtide.formats.durations import parse_seconds
+
+    try:
+        seconds = parse_seconds(timeout)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    client = client_of(home)
+    services = service_ids(client.get("services")) if texts else set()
+    changes = [read_supposition(text, services) for text in texts]
+    if sys.stderr.isatty():
+        typer.echo("Playing what runs forward …", err=True)
+    said = client.send("POST", "plan", "what-if", body={"changes": changes, "limit_seconds": seconds})
+    show_comparison(said, as_json=as_json)
+
+
+def _compare_files(
+    record: Record, rates: dict[Any, float], now: datetime, texts: Sequence[str], *, as_json: bool
+) -> None:
+    from pydantic import TypeAdapter
+
+    from springtide.api.requests_plan import WhatIfRequest
+    from springtide.api.views_plan import comparison_wire
+    from springtide.cli.comparison import show_comparison
+    from springtide.cli.suppositions import read_supposition
+    from springtide.planning.outlook import simulate_what_if_of_files
+
+    services = [str(id) for id in record.services]
+    asked = {"changes": [read_supposition(text, services) for text in texts]}
+    suppositions = [each.supposition() for each in TypeAdapter(WhatIfRequest).validate_python(asked).changes]
+    comparison = simulate_what_if_of_files(record, rates, now, suppositions)
+    show_comparison(comparison_wire(comparison).model_dump(mode="json"), as_json=as_json)
+
+
+def _foresee(record: Record, rates: dict[Any, float], now: datetime, *, as_json: bool) -> None:
+    """One outlook from files; exit code 4 where it didn't come to rest."""
     from springtide.planning.outlook import simulate_outlook
 
-    now = datetime.now(UTC)
-    record = _record_of(fleet, apps, now)
-    record, rates = _with_demand(record, demand or [])
     outlook = simulate_outlook(record, rates, now)
     if as_json:
         print_json(_json_of(outlook, now))
     else:
         _show(outlook, now)
+    if outlook.stopped is not None:
+        raise typer.Exit(ExitCode.TIMED_OUT)
 
 
 def _record_of(fleet_file: Path, app_files: Sequence[Path], now: datetime) -> Record:
@@ -98,6 +163,9 @@ def _json_of(outlook: Outlook, now: datetime) -> dict[str, Any]:
     return {
         "at_rest": outlook.is_at_rest,
         "seconds": round(outlook.seconds, 1),
+        "stopped": None
+        if outlook.stopped is None
+        else {"code": outlook.stopped.code, "sentence": outlook.stopped.sentence},
         "nodes_peak": outlook.nodes_peak,
         "rent_micros_per_hour": _rent_per_hour(outlook),
         "currency": outlook.record.fleet.currency,
@@ -163,5 +231,7 @@ def _show(outlook: Outlook, now: datetime) -> None:
             typer.echo(f"{each.service}, {each.missing} missing: {reason.sentence}")
     currency = outlook.record.fleet.currency
     rent = money(_rent_per_hour(outlook), currency)
-    rest = f"at rest after {outlook.seconds:.1f} s" if outlook.is_at_rest else "not at rest yet"
+    rest = "not at rest" if outlook.stopped else f"at rest after {outlook.seconds:.1f} s"
     typer.echo(f"\n{len(outlook.record.rentals)} machines rented, {rent} an hour; {rest}.")
+    if outlook.stopped is not None:
+        typer.echo(outlook.stopped.sentence)

@@ -1,181 +1,418 @@
 """The outlook: the planner played forward on a copy, as if every action succeeded, until nothing changes.
 
-What would happen, and why, by the very code that will decide: for plans on files alone.
+What would happen, and why, by the very code that will decide: from files alone, or from the fleet as it
+stands; as it is, or with what is supposed of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from springtide.model.events import Event
+from springtide.model.events import Event, Reason
 from springtide.model.fleet import Offer
-from springtide.model.identifiers import CloudName, ServiceId
+from springtide.model.identifiers import CloudName, InstanceId, NodeId, ServiceId
 from springtide.model.observations import (
-    CloudView,
     ContainerState,
-    EndpointLoad,
     EngineInstance,
-    Machine,
-    MachineState,
     ProbedInstance,
     Readiness,
-    RouterView,
-    ServiceLoad,
+    Usage,
+    UsageSample,
 )
-from springtide.model.placements import Placement, Rental
-from springtide.model.record import Commit, Record
-from springtide.planning.convergence import (
-    Action,
-    ClearApp,
-    CreateInstance,
-    DeleteInstance,
-    RentMachine,
-    ReturnMachine,
-)
+from springtide.model.placements import Placement, PlacementState, RentalState
+from springtide.model.record import FLEET_ID, Change, Kind, Record
 from springtide.planning.explanation import Explanation
-from springtide.planning.index import (
-    AppCleared,
-    Index,
-    InstanceDeleted,
-    InstanceSeen,
-    InstancesListed,
-    MachineReturned,
-    Observation,
-    PlanCommitted,
-    RecordChanged,
-    RoutesApplied,
-    advance,
-)
-from springtide.planning.planner import Plan, plan
+from springtide.planning.index import Index, InstanceSeen, InstancesListed, RecordChanged, advance
+from springtide.planning.loads import Loads, present_loads
+from springtide.planning.planner import Plan
+from springtide.planning.what_if import Spike, Supposition, suppose
+from springtide.planning.world import World
 
 LONGEST_SECONDS = 900.0
+"""How long a fleet may stir on end before it is said not to come to rest."""
+RETRY_SECONDS = 60.0
+"""The longest pause after failures that the present may be in."""
+RENEWAL_SECONDS = 3.0
+"""How long before a charge, beside steps and grace, the outlook looks again at every step."""
+
+Patience = Callable[[], bool]
+"""Whether the outlook may go on: whoever asks for it bounds the time that it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the fleet stands so many seconds after the outlook's start."""
+
+    seconds: float
+    explanations: Mapping[ServiceId, Explanation]
+    rented_nodes: int
+    rent_micros_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """An instance of the present that has to leave, by which rule, and for whom."""
+
+    instance: InstanceId
+    service: ServiceId
+    node: NodeId
+    rule: str
+    seconds: float
+    beneficiary: ServiceId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Where the fleet comes to rest. ``seconds`` is when the last change was made; a start takes no time."""
+    """Where the fleet comes to rest. ``seconds`` is when the last change was made; a start takes no time.
+
+    ``height`` is the last look before the first spike ends; without one that ends, the last look of all.
+    ``short_seconds`` is how long each service had fewer ready than it wanted. ``stopped`` says why the
+    outlook ended before the fleet was at rest, ``None`` where it is.
+    """
 
     record: Record
     events: tuple[Event, ...]
     explanations: Mapping[ServiceId, Explanation]
     seconds: float
     nodes_peak: int
-    is_at_rest: bool
+    rent_peak_micros_per_hour: int
+    height: Look
+    end: Look
+    departures: tuple[Departure, ...]
+    short_seconds: Mapping[ServiceId, float]
+    stopped: Reason | None = None
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.stopped is None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same fleet, as it is and with what is supposed; ``suppositions`` in words."""
+
+    suppositions: tuple[str, ...]
+    without: Outlook
+    supposed: Outlook
+
+
+def always() -> bool:
+    """Patience without end."""
+    return True
 
 
 def simulate_outlook(record: Record, rates: Mapping[ServiceId, float], start: datetime) -> Outlook:
-    """Play the planner from ``start`` with these steady arrivals per second until a whole window is quiet.
+    """Play the planner from ``start``, from nothing running, with these steady arrivals per second.
 
     Engines start at once, clouds boot in the time that their offers say.
     """
-    terms = record.fleet.scaling
-    step = timedelta(seconds=max(terms.period_seconds, terms.up_seconds / 2))
-    quiet_seconds = max(terms.home_seconds, terms.proof_seconds, terms.up_seconds) + 2 * step.total_seconds()
-    world = _World(advance(Index(), [RecordChanged(record), InstancesListed(())]), rates, start)
-    events: list[Event] = []
-    now, changed_at, nodes_peak = start, start, 0
-    while (now - changed_at).total_seconds() <= quiet_seconds:
-        if (now - start).total_seconds() > LONGEST_SECONDS:
-            break
-        made = world.step(now)
-        events += [change.value for change in made.changes if isinstance(change.value, Event)]
-        nodes_peak = max(nodes_peak, len(world.index.record.rentals))
-        if made.changes or made.actions or any(each.waiting for each in made.explanations.values()):
-            changed_at = now
-        now += step
-    return Outlook(
-        record=world.index.record,
-        events=tuple(events),
-        explanations=made.explanations,
-        seconds=(changed_at - start).total_seconds(),
-        nodes_peak=nodes_peak,
-        is_at_rest=(now - changed_at).total_seconds() > quiet_seconds,
-    )
+    index = advance(Index(), [RecordChanged(record), InstancesListed(())])
+    return play(PlayedWorld(index, start, Loads(start, requests=rates)), always)
 
 
-@dataclass(slots=True)
-class _World:
-    """An engine, clouds and a router that do what they are told at once, as far as offers allow."""
+def simulate_what_if(
+    index: Index, now: datetime, suppositions: Iterable[Supposition], patience: Patience = always
+) -> Comparison:
+    """Play the present forward twice, without and with the suppositions. The index stays as it is.
 
-    index: Index
-    rates: Mapping[ServiceId, float]
-    start: datetime
-    machines: tuple[Machine, ...] = ()
+    Raises UnknownNameError or RefusedError where a supposition can't be of this fleet.
+    """
+    return compare(PlayedWorld(index, now, present_loads(index, now)), suppositions, patience)
 
-    def step(self, now: datetime) -> Plan:
-        """Look, plan, commit and carry out once."""
-        self.index = advance(self.index, [*self._cloud_views(now), self._router_view(now)])
-        made = plan(self.index, now)
-        record = self.index.record.after(Commit(self.index.record.version + 1, made.changes))
-        self.index = advance(self.index, [RecordChanged(record), PlanCommitted(made.carry)])
-        for action in made.actions:
-            self.index = advance(self.index, self._carry_out(action, now))
-        endpoints = tuple(
-            (endpoint.instance, EndpointLoad(endpoint.accepting, 0))
-            for routed in made.routes
-            for endpoint in routed.endpoints
+
+def simulate_what_if_of_files(
+    record: Record, rates: Mapping[ServiceId, float], start: datetime, suppositions: Iterable[Supposition]
+) -> Comparison:
+    """The same from files: what runs at first is where these apps and rates come to rest on this fleet."""
+    index = advance(Index(), [RecordChanged(record), InstancesListed(())])
+    world = PlayedWorld(index, start, Loads(start, requests=rates))
+    play(world, always)
+    world.begin_anew()
+    return compare(world, suppositions, always)
+
+
+def compare(world: PlayedWorld, suppositions: Iterable[Supposition], patience: Patience) -> Comparison:
+    """Play a world twice, from copies."""
+    supposed, given = world.copy(), tuple(suppositions)
+    changes = _changes(world.record, suppose(world.record, given))
+    if changes:
+        supposed.put(*changes)
+    supposed.loads = world.loads.with_spikes(tuple(each for each in given if isinstance(each, Spike)))
+    height_at = min(supposed.loads.ends(), default=None)
+    sentences = tuple(each.sentence(world.record.fleet) for each in given)
+    return Comparison(sentences, play(world.copy(), patience, height_at), play(supposed, patience, height_at))
+
+
+def play(world: PlayedWorld, patience: Patience, height_at: datetime | None = None) -> Outlook:
+    """Go on step by step until nothing stirs, and say what was seen on the way."""
+    seen = _Sight(world, height_at)
+    try:
+        while not seen.has_ended():
+            if not patience():
+                seen.stopped = _out_of_time(seen)
+                break
+            seen.note(world.step())
+            world.now = seen.next_moment()
+    except Exception as error:  # whatever breaks in a simulated night is an answer about that night
+        seen.stopped = _failed_step(seen, error)
+    return seen.outlook()
+
+
+class PlayedWorld(World):
+    """A world in which all succeeds, under steady loads and spikes."""
+
+    def __init__(self, index: Index, now: datetime, loads: Loads) -> None:
+        super().__init__(index, now)
+        self.loads = loads
+        self._stock = {
+            (offer.cloud, offer.shape): offer.stock + self._rented(offer)
+            for view in index.clouds.values()
+            for offer in view.offers
+            if offer.stock is not None
+        }
+        """What clouds that were seen have in all, rented machines included."""
+        usage = index.usage.instances if index.usage is not None else ()
+        self._used = {id: used.cpu_nanoseconds for id, used in usage}
+        self._used_at = index.usage.at if index.usage is not None else now
+        self._finish_starts()
+
+    @property
+    def step_seconds(self) -> float:
+        """Fine enough for windows of load and for the time in which a machine is paid or returned."""
+        terms = self.record.fleet.scaling
+        return max(terms.period_seconds, terms.up_seconds / 2)
+
+    def begin_anew(self) -> None:
+        """Let loads, and spikes upon them, begin now."""
+        self.loads = replace(self.loads, start=self.now)
+
+    def step(self) -> Plan:
+        """One round at this moment."""
+        return self.tick(0)
+
+    def observe(self) -> None:
+        super().observe()
+        self._use_cpu()
+
+    def rates(self) -> Mapping[ServiceId, float]:
+        return self.loads.rates(self.now)
+
+    def offers_of(self, cloud: CloudName) -> tuple[Offer, ...]:
+        """What the cloud itself has shown, else the fleet file's; nothing of a cloud that is out of stock."""
+        declared = next(each for each in self.record.fleet.clouds if each.name == cloud)
+        view = self.index.clouds.get(cloud)
+        shown = view.offers if view is not None else declared.offers
+        if declared.faults.out_of_stock:
+            return tuple(replace(each, stock=0) for each in shown)
+        return tuple(replace(each, stock=self._left(each)) for each in shown)
+
+    def _left(self, offer: Offer) -> int | None:
+        declared = (each for cloud in self.record.fleet.clouds for each in cloud.offers)
+        otherwise = next((e.stock for e in declared if (e.cloud, e.shape) == (offer.cloud, offer.shape)), None)
+        stock = self._stock.get((offer.cloud, offer.shape), otherwise)
+        return None if stock is None else max(0, stock - self._rented(offer))
+
+    def _finish_starts(self) -> None:
+        """What is starting now is ready at once, as everything that the outlook starts."""
+        started, ready = [], []
+        for id, instance in sorted(self.index.instances.items()):
+            if instance.state is ContainerState.CREATED:
+                started.append(InstanceSeen(_as_running(instance, self.now)))
+            probed = self.index.readiness.get(id)
+            is_starting = probed is None or probed.readiness is Readiness.STARTING
+            if is_starting and instance.state in (ContainerState.CREATED, ContainerState.RUNNING):
+                ready.append(ProbedInstance(id, Readiness.READY, self.now))
+        self.index = advance(self.index, [*started, *ready])
+
+    def _use_cpu(self) -> None:
+        """Let one instance of each service carry the whole service's cpu: the planner looks at the sum."""
+        loads, seconds = self.loads.cpu(self.now), (self.now - self._used_at).total_seconds()
+        if not loads or seconds <= 0:
+            return
+        used: dict[InstanceId, int] = {}
+        for service, placements in _by_service(self.record.placements.values(), loads).items():
+            fresh = {each.instance: self._used.get(each.instance, 0) for each in placements}
+            known = next((id for id in sorted(fresh) if id in self._used), None)
+            if known is not None:
+                fresh[known] += round(loads[service] * seconds * 1_000_000)
+            used |= fresh
+        self._used, self._used_at = used, self.now
+        sample = tuple((id, Usage(count, 0, 0)) for id, count in sorted(used.items()))
+        self.index = advance(self.index, [UsageSample(self.now, sample)])
+
+
+class _Sight:
+    """What is seen while a world is played: what stirs, who leaves, what it costs, who runs short."""
+
+    def __init__(self, world: PlayedWorld, height_at: datetime | None) -> None:
+        self.world = world
+        self.start = world.now
+        self.stopped: Reason | None = None
+        self._present = dict(world.record.placements)
+        self._changed_at = self._rested_at = self._looked_at = world.now
+        self._height_at = height_at
+        self._height: Look | None = None
+        self._end = Look(0.0, MappingProxyType({}), 0, 0)
+        self._events: list[Event] = []
+        self._departures: dict[InstanceId, Departure] = {}
+        self._short: dict[ServiceId, float] = {}
+        self._nodes_peak = self._rent_peak = 0
+        self._quiet_seconds = _quiet_seconds(world)
+
+    def has_ended(self) -> bool:
+        """Whether the fleet is at rest for good, or has stirred too long."""
+        spikes_are_over = all(end <= self.world.now for end in self.world.loads.ends())
+        if self._is_quiet() and spikes_are_over and not self._has_idle_machine():
+            return True
+        if (self.world.now - self._rested_at).total_seconds() > LONGEST_SECONDS:
+            sentence = f"The fleet didn't come to rest within {LONGEST_SECONDS:g} s: something goes on changing."
+            self.stopped = Reason("no-rest", sentence, (("seconds", LONGEST_SECONDS),))
+            return True
+        return False
+
+    def note(self, made: Plan) -> None:
+        """Take a step's plan in; the world has carried it out."""
+        now, seconds = made.now, (made.now - self.start).total_seconds()
+        for id in [id for id, each in self._end.explanations.items() if each.ready < each.wanted]:
+            self._short[id] = self._short.get(id, 0.0) + (now - self._looked_at).total_seconds()
+        self._looked_at = now
+        self._events += [change.value for change in made.changes if isinstance(change.value, Event)]
+        self._note_departures(made, seconds)
+        rentals = [each for each in self.world.record.rentals.values() if each.state is RentalState.RENTING]
+        rent = sum(each.price_micros_per_hour for each in rentals)
+        self._nodes_peak, self._rent_peak = max(self._nodes_peak, len(rentals)), max(self._rent_peak, rent)
+        self._end = Look(seconds, made.explanations, len(rentals), rent)
+        if self._height_at is not None and now < self._height_at:
+            self._height = self._end
+        if self._stirs(made):
+            self._changed_at = now
+
+    def next_moment(self) -> datetime:
+        """A step on; where all is quiet, on to shortly before a charge or the end of a spike."""
+        now, step = self.world.now, timedelta(seconds=self.world.step_seconds)
+        if not self._is_quiet():
+            return now + step
+        self._rested_at = now
+        margin = self.world.record.fleet.scaling.up_seconds + 2 * self.world.step_seconds
+        spikes = [end - timedelta(seconds=margin) for end in self.world.loads.ends() if end > now]
+        return max(now + step, min([*spikes, *self._charges()], default=now))
+
+    def outlook(self) -> Outlook:
+        return Outlook(
+            record=self.world.record,
+            events=tuple(self._events),
+            explanations=self._end.explanations,
+            seconds=(self._changed_at - self.start).total_seconds(),
+            nodes_peak=self._nodes_peak,
+            rent_peak_micros_per_hour=self._rent_peak,
+            height=self._height or self._end,
+            end=self._end,
+            departures=tuple(sorted(self._departures.values(), key=lambda each: (each.seconds, each.instance))),
+            short_seconds=MappingProxyType(dict(sorted(self._short.items()))),
+            stopped=self.stopped,
         )
-        view = replace(self._router_view(now), endpoints=endpoints)
-        self.index = advance(self.index, [RoutesApplied(now), view])
-        return made
 
-    def _carry_out(self, action: Action, now: datetime) -> list[Observation]:
-        match action:
-            case CreateInstance(placement):
-                ready = ProbedInstance(placement.instance, Readiness.READY, now)
-                return [InstanceSeen(_running(placement, now)), ready]
-            case DeleteInstance(id, _):
-                return [InstanceDeleted(id)]
-            case RentMachine(rental):
-                self.machines = (*self.machines, _booting(rental, now))
-                return []
-            case ReturnMachine(_, token):
-                self.machines = tuple(each for each in self.machines if each.token != token)
-                return [MachineReturned(token)]
-            case ClearApp(app):
-                return [AppCleared(app)]
+    def _is_quiet(self) -> bool:
+        """Whether nothing has stirred for a whole window; the end of a spike begins another."""
+        ended = [end for end in self.world.loads.ends() if end <= self.world.now]
+        since = max([self._changed_at, *ended])
+        return (self.world.now - since).total_seconds() > self._quiet_seconds
 
-    def _cloud_views(self, now: datetime) -> list[CloudView]:
-        clouds = self.index.record.fleet.clouds
-        return [self._cloud_view(cloud.name, cloud.offers, now) for cloud in clouds]
+    def _stirs(self, made: Plan) -> bool:
+        """Whether anything but the upkeep of rented machines changed, or is about to by its deadline."""
+        if made.actions or any(each.waiting for each in made.explanations.values()):
+            return True
+        return any(not _is_upkeep(change) for change in made.changes) or self._somebody_must_leave()
 
-    def _cloud_view(self, name: CloudName, offers: tuple[Offer, ...], now: datetime) -> CloudView:
-        boot_seconds = {offer.shape: offer.boot_seconds for offer in offers}
-        mine = [each for each in self.machines if each.cloud == name]
-        booted = tuple(
-            replace(each, state=MachineState.READY)
-            if (now - each.since).total_seconds() >= boot_seconds.get(each.shape, 0.0)
-            else each
-            for each in mine
+    def _somebody_must_leave(self) -> bool:
+        """An eviction without a deadline waits for room that may never come: that is rest."""
+        return any(
+            each.state is not PlacementState.RUNNING
+            or (each.eviction is not None and each.eviction.drain_by is not None)
+            for each in self.world.record.placements.values()
         )
-        shapes = [each.shape for each in mine]
-        left = tuple(
-            offer if offer.stock is None else replace(offer, stock=offer.stock - shapes.count(offer.shape))
-            for offer in offers
-        )
-        return CloudView(name, now, booted, left)
 
-    def _router_view(self, now: datetime) -> RouterView:
-        seconds = (now - self.start).total_seconds()
-        loads = tuple((id, ServiceLoad(requests=round(rate * seconds))) for id, rate in sorted(self.rates.items()))
-        endpoints = self.index.router.endpoints if self.index.router is not None else ()
-        return RouterView(now, "outlook", loads, endpoints)
+    def _note_departures(self, made: Plan, seconds: float) -> None:
+        for change in made.changes:
+            after: Placement | None = change.value if change.kind is Kind.PLACEMENT else None
+            if after is None or after.instance not in self._present:
+                continue
+            rule = after.eviction.rule if after.eviction else "stopped"
+            if after.eviction is None and after.state is PlacementState.RUNNING:
+                self._departures.pop(after.instance, None)
+            elif after.instance not in self._departures or self._departures[after.instance].rule != rule:
+                beneficiary = after.eviction.beneficiary if after.eviction else None
+                known = self._departures.get(after.instance)
+                since = known.seconds if known else seconds
+                self._departures[after.instance] = Departure(
+                    after.instance, after.service, after.node, rule, since, beneficiary
+                )
+
+    def _charges(self) -> list[datetime]:
+        """Shortly before each rented machine's next charge: then it is paid on, emptied or given back."""
+        fleet = self.world.record.fleet
+        lead = RENEWAL_SECONDS + fleet.reclaim.grace_seconds + 2 * fleet.scaling.period_seconds
+        margin = timedelta(seconds=lead + 2 * self.world.step_seconds)
+        rentals = self.world.record.rentals.values()
+        return [
+            each.since + timedelta(seconds=each.billing_period_seconds * each.periods_committed) - margin
+            for each in rentals
+            if each.since is not None and each.state is RentalState.RENTING
+        ]
+
+    def _has_idle_machine(self) -> bool:
+        """Whether a rented machine stands idle: it is given back before its next charge."""
+        used = {each.node for each in self.world.record.placements.values()}
+        return any(each.node not in used for each in self.world.record.rentals.values())
 
 
-def _running(placement: Placement, now: datetime) -> EngineInstance:
-    return EngineInstance(
-        id=placement.instance,
-        service=placement.service,
-        revision=placement.revision,
-        node=placement.node,
-        state=ContainerState.RUNNING,
-        image="",
-        address="0.0.0.0",
-        started_at=now,
-    )
+def _quiet_seconds(world: PlayedWorld) -> float:
+    """A window longer than all in which the planner waits without a word."""
+    fleet = world.record.fleet
+    terms = fleet.scaling
+    windows = [terms.home_seconds, terms.proof_seconds, terms.up_seconds, fleet.reclaim.hold_seconds]
+    if world.index.loads or world.index.cpu or world.loads.spikes:
+        windows.append(terms.down_seconds)
+    if world.index.failures or world.index.carry.crashes:
+        windows.append(RETRY_SECONDS)
+    return max(windows) + 2 * world.step_seconds
 
 
-def _booting(rental: Rental, now: datetime) -> Machine:
-    return Machine(rental.token, rental.cloud, rental.pool, rental.shape, MachineState.BOOTING, now)
+def _is_upkeep(change: Change) -> bool:
+    """Renewed machines and what is told of them: as long as machines are rented this never ends."""
+    return change.kind in (Kind.RENTAL, Kind.EVENT, Kind.LEDGER)
+
+
+def _changes(before: Record, after: Record) -> list[Change]:
+    """What suppositions change: the fleet and services."""
+    fleet = [Change(Kind.FLEET, FLEET_ID, after.fleet)] if before.fleet != after.fleet else []
+    services = [Change(Kind.SERVICE, id, each) for id, each in after.services.items() if before.services[id] != each]
+    return [*fleet, *services]
+
+
+def _by_service(placements: Iterable[Placement], services: Iterable[ServiceId]) -> dict[ServiceId, list[Placement]]:
+    found: dict[ServiceId, list[Placement]] = {id: [] for id in services}
+    for placement in placements:
+        if placement.service in found:
+            found[placement.service].append(placement)
+    return found
+
+
+def _as_running(instance: EngineInstance, now: datetime) -> EngineInstance:
+    return replace(instance, state=ContainerState.RUNNING, started_at=instance.started_at or now)
+
+
+def _out_of_time(seen: _Sight) -> Reason:
+    seconds = (seen.world.now - seen.start).total_seconds()
+    sentence = f"The time allowed ran out after {seconds:g} s of the fleet's time were played; it wasn't at rest then."
+    return Reason("out-of-time", sentence, (("seconds", seconds),))
+
+
+def _failed_step(seen: _Sight, error: Exception) -> Reason:
+    seconds = (seen.world.now - seen.start).total_seconds()
+    what = f"{type(error).__name__}: {error}"
+    sentence = f"The planner failed at {seconds:g} s of the fleet's time ({what}); what follows isn't known."
+    return Reason("step-failed", sentence, (("error", what), ("seconds", seconds)))
