@@ -648,3 +648,25 @@ def test_a_cycle_of_departments_is_cut_above_its_smallest_name() -> None:
     refusal = GuestUses(tree, NOTHING_SHARED).headroom_refusal(PoolName("shop"), FEED, cpu(6))
     assert refusal is not None
     assert refusal.member == Member(Level.DEPARTMENT, "a")
+
+
+def test_a_department_that_only_leads_into_a_cycle_is_not_where_it_is_cut() -> None:
+    fleet = Fleet(
+        departments=(
+            Department("a", parent="c", cohort="low"),
+            Department("b", parent="c", cohort="east"),
+            Department("c", parent="b", cohort="west"),
+        ),
+        teams=(Team(FEED, department="a"), Team(MAIL, department="c")),
+    )
+    tree = Tree.of(fleet)
+    assert tree.cohort_of(FEED) == tree.cohort_of(MAIL) == "east"
+
+
+def test_a_copy_and_its_original_count_apart() -> None:
+    tree = Tree.of(company(lending_limit=Ceiling.of(cpu_millis=10)))
+    guests = GuestUses(tree, {PoolName("feed"): cpu(50)})
+    guests.copy().add(PoolName("feed"), NEWS, cpu(50))
+    assert guests.headroom_refusal(PoolName("feed"), NEWS, cpu(60)) is None
+    guests.add(PoolName("feed"), NEWS, cpu(60))
+    assert guests.used(MEDIA, LENDING) == cpu(10)
