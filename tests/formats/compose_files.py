@@ -23,9 +23,34 @@ clouds:
   rented: {kind: slices, offers: {small: {cpus: 0.1, memory: 512M, price: 0.36/h}}}
 """
 
+LABELLED_FLEET_TEXT = """\
+sites: {home: , hall: , cloudtown: {cloud: true}}
+teams: {feed: , redpacket: }
+pools:
+  feed:
+    site: home
+    team: feed
+    slices:
+      - {cpus: 2, memory: 2G, zone: a, os: linux, arch: amd64, labels: {rack: r1}}
+      - {cpus: 2, memory: 2G, zone: b, os: linux, arch: arm64, isolation: vm}
+  vision:
+    site: hall
+    team: redpacket
+    slices: {cpus: 4, memory: 4G, zone: c, os: linux, resources: {gpu: 1}}
+    contribution: {cpus: 50%, resources: {gpu: 100%}}
+  burst: {cloud: rented, max_nodes: 6}
+clouds:
+  rented: {kind: slices, offers: {small: {cpus: 8, memory: 1G, price: 0.36/h, zone: d, os: linux, arch: arm64}}}
+"""
+
 
 def two_team_fleet() -> Fleet:
     return parse_fleet(FLEET_TEXT, "springtide.yaml")
+
+
+def labelled_fleet() -> Fleet:
+    """Four zones, two architectures, gpus in one hall."""
+    return parse_fleet(LABELLED_FLEET_TEXT, "springtide.yaml")
 
 
 def load(
@@ -53,9 +78,9 @@ def service_text(body: str) -> str:
     return "x-springtide: {team: feed}\nservices:\n  web:\n    image: x\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def refusal(directory: Path, text: str, *, project: str | None = "app") -> ComposeFileError:
+def refusal(directory: Path, text: str, *, project: str | None = "app", fleet: Fleet | None = None) -> ComposeFileError:
     """The error that a file is refused with; it names the file."""
     with pytest.raises(ComposeFileError) as caught:
-        load(directory, text, project=project)
+        load(directory, text, project=project, fleet=fleet)
     assert caught.value.file == str(directory / "compose.yaml")
     return caught.value

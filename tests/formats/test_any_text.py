@@ -16,7 +16,10 @@ from springtide.formats.compose import load_app
 from springtide.formats.compose_keys import (
     DEPLOY,
     HEALTHCHECK,
+    OWN_PLACEMENT,
+    PLACEMENT,
     PORT,
+    PREFERENCE,
     ROUTE,
     SCALE,
     SERVICE,
@@ -45,7 +48,10 @@ COMPOSE_KEYS = sorted(
     set().union(
         *(
             table.supported
-            for table in (TOP_LEVEL, SERVICE, DEPLOY, HEALTHCHECK, PORT, ROUTE, SCALE, SERVICE_EXTENSION)
+            for table in (
+                *(TOP_LEVEL, SERVICE, DEPLOY, HEALTHCHECK, PORT, ROUTE, SCALE, SERVICE_EXTENSION),
+                *(PLACEMENT, PREFERENCE, OWN_PLACEMENT),
+            )
         ),
         {
             "x-springtide",
@@ -62,16 +68,9 @@ COMPOSE_KEYS = sorted(
     )
 )
 FLEET_KEYS = sorted(keys_of_schema(fleet_schema()) | {"feed", "home", "rented", "small"})
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=12)
-    | st.sampled_from(
-        ["feed", "web", "30s", "0.1", "64M", "8080:80", "$A", "${A:-b}", "curl -f localhost", "2Mbps", "CMD"]
-    )
-)
+TEXTS = ["feed", "web", "30s", "0.1", "64M", "8080:80", "$A", "${A:-b}", "curl -f localhost", "2Mbps", "CMD"]
+TEXTS += ["node.labels.zone==a", "node.labels.zone", "node", "app/db", "25%", "0 18 * * *", "UTC", "home"]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(TEXTS)
 
 
 def trees(keys: list[str]) -> st.SearchStrategy[Any]:
@@ -131,6 +130,48 @@ def test_any_yaml_as_a_fleet_file(value: Any) -> None:
 )
 def test_a_fleet_file_with_any_slip_of_the_pen(position: int, inserted: str, removed: int) -> None:
     check_fleet(FLEET_TEXT[:position] + inserted + FLEET_TEXT[position + removed :])
+
+
+@PATIENT
+@given(st.sampled_from(["departments", "links", "budgets", "reclaim", "defaults", "sites"]), trees(FLEET_KEYS))
+def test_any_yaml_under_any_section_of_a_fleet_file(section: str, value: Any) -> None:
+    pools = {"feed": {"team": "feed", "slices": {"cpus": 1, "memory": "1G"}}}
+    check_fleet(as_yaml({"teams": {"feed": None}, "pools": pools, section: value}))
+
+
+@PATIENT
+@given(trees(FLEET_KEYS), trees(FLEET_KEYS))
+def test_any_yaml_under_any_name_of_a_fleet_file(team: Any, group: Any) -> None:
+    pools = {"feed": {"team": "feed", "slices": [{"cpus": 1, "memory": "1G"}, group]}}
+    check_fleet(as_yaml({"departments": {"home": team}, "teams": {"feed": team}, "pools": pools}))
+
+
+@PATIENT
+@given(st.text(max_size=20), st.text(max_size=20), st.sampled_from(["30s", "1h", "0"]))
+def test_any_text_as_a_moment_and_a_time_zone(cron: str, zone: str, lasting: str) -> None:
+    window = {"cron": cron, "for": lasting, "bandwidth": 1, "timezone": zone}
+    link = {"between": ["home", "away"], "bandwidth": 1, "calendar": [window, {**window, "cron": "* * * * *"}]}
+    pools = {"feed": {"site": "home", "team": "feed", "slices": {"cpus": 1, "memory": "1G"}}}
+    sites = {"home": None, "away": None}
+    check_fleet(as_yaml({"sites": sites, "teams": {"feed": None}, "pools": pools, "links": [link]}))
+
+
+@PATIENT
+@given(st.lists(st.text(alphabet="0123456789*/-,L#W", max_size=6), min_size=5, max_size=5))
+def test_any_five_fields_as_a_moment(fields: list[str]) -> None:
+    window = {"cron": " ".join(fields), "for": "1h", "bandwidth": 1}
+    link = {"between": ["home", "away"], "bandwidth": 1, "calendar": [window]}
+    pools = {"feed": {"site": "home", "team": "feed", "slices": {"cpus": 1, "memory": "1G"}}}
+    sites = {"home": None, "away": None}
+    check_fleet(as_yaml({"sites": sites, "teams": {"feed": None}, "pools": pools, "links": [link]}))
+
+
+@PATIENT
+@given(st.text(), st.text(alphabet="nodelabsptfrmhi.=! "))
+def test_any_text_as_a_constraint(tmp_path: Path, one: str, other: str) -> None:
+    placement = {"constraints": [one, other, f"node.labels.{one}!={other}"], "preferences": [{"spread": other}]}
+    service = {"image": "x", "deploy": {"placement": placement}}
+    check_compose(tmp_path, as_yaml({"x-springtide": {"team": "feed"}, "services": {"web": service}}))
 
 
 @PATIENT

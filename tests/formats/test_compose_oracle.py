@@ -233,6 +233,32 @@ services:
     assert dict(web.build.arguments) == expected["build"]["args"]
 
 
+def test_placement_merges_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+    base = """
+deploy:
+  placement:
+    constraints: [node.labels.zone!=a, "node.labels.rack != ${NUMBER}"]
+    preferences: [{spread: node.labels.zone}]
+    max_replicas_per_node: 4
+"""
+    over = """
+deploy:
+  placement:
+    constraints: [node.platform.os!=windows]
+    preferences: [{spread: node.labels.rack}]
+    max_replicas_per_node: 2
+"""
+    theirs, ours = both(compose_program, tmp_path, service(base), service(over))
+    expected = theirs["services"]["web"]["deploy"]["placement"]
+    rules = ours.services[0].service.placement
+    names = {"zone": "node.labels.zone", "rack": "node.labels.rack", "os": "node.platform.os"}
+    written = {"".join(each.split()) for each in expected["constraints"]}
+    assert {f"{names[each.key]}!={each.value}" for each in rules.constraints} == written
+    assert not any(each.is_equal for each in rules.constraints)
+    assert [names[label] for label in rules.spread] == [each["spread"] for each in expected["preferences"]]
+    assert rules.max_per_node == expected["max_replicas_per_node"]
+
+
 def test_a_dotenv_file_reads_as_in_compose(compose_program: str, tmp_path: Path) -> None:
     lines = r"""
 # a comment

@@ -7,10 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from springtide.formats.compose_keys import DEPLOY, HEALTHCHECK, SERVICE, TOP_LEVEL, KeyTable
+from springtide.formats.compose_keys import (
+    DEPLOY,
+    HEALTHCHECK,
+    OWN_PLACEMENT,
+    PLACEMENT,
+    SCALE,
+    SERVICE,
+    SERVICE_EXTENSION,
+    TOP_LEVEL,
+    KeyTable,
+)
 from springtide.formats.fleet import fleet_schema, parse_fleet
 from springtide.model.identifiers import PoolName
-from tests.formats.compose_files import load
+from springtide.model.workloads import Band, Constraint
+from tests.formats.compose_files import labelled_fleet, load
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -26,6 +37,7 @@ def examples(name: str) -> dict[str, str]:
 
 
 FLEET_EXAMPLES = examples("fleet.md")
+COMPOSE_EXAMPLES = examples("compose.md")
 
 
 def row(part: str, place: str) -> set[str]:
@@ -54,9 +66,19 @@ def test_the_fleet_reference_keeps_what_its_examples_promise() -> None:
     assert fleets["Join sites by a line"].links[0].windows[0].bits_per_second == 10**10
 
 
-def test_the_example_of_an_app_loads(tmp_path: Path) -> None:
-    spec = load(tmp_path, examples("compose.md")["Compose files"])
-    assert [each.name for each in spec.services] == ["web", "cache"]
+@pytest.mark.parametrize("text", COMPOSE_EXAMPLES.values(), ids=COMPOSE_EXAMPLES.keys())
+def test_an_example_of_an_app_loads_without_a_word(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text, fleet=labelled_fleet()).notices == ()
+
+
+def test_the_compose_reference_keeps_what_its_examples_promise(tmp_path: Path) -> None:
+    specs = {title: load(tmp_path, text, fleet=labelled_fleet()) for title, text in COMPOSE_EXAMPLES.items()}
+    web = specs["Say where instances may stand"].services[0].service.placement
+    assert (web.constraints[1], web.spread, web.max_per_node) == (Constraint("zone", "b", False), ("rack",), 2)
+    together = specs["Keep services together, or apart"].services[0].service.placement
+    assert (together.near, together.apart, together.domain) == (("app/cache",), ("app/web", "legacy/web"), "zone")
+    train = specs["Count a gpu, and give way to production"].services[0].service
+    assert (train.resources["gpu"], train.band, train.scale.minimum_available) == (1, Band.BATCH, 1)
 
 
 @pytest.mark.parametrize(("place", "table"), [("top level", TOP_LEVEL), ("a service", SERVICE)])
@@ -81,3 +103,9 @@ def test_the_fleet_reference_names_every_key_of_the_schema() -> None:
 
     missing = {key for key in keys(fleet_schema()) if not re.search(rf"\b{key}\b", text)}
     assert missing == set()
+
+
+def test_the_compose_reference_names_every_setting_of_springtides_own() -> None:
+    text = (REFERENCE / "compose.md").read_text()
+    own = SERVICE_EXTENSION.supported | SCALE.supported | OWN_PLACEMENT.supported | PLACEMENT.supported
+    assert {key for key in own if not re.search(rf"`([a-z]*\.)?{key}`", text)} == set()

@@ -6,19 +6,21 @@ The way: read → replace variables → merge the files → check each key → b
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
 from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ServiceSpec, revision_id, with_images
 from springtide.formats.compose_dependencies import read_dependencies
+from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
 from springtide.formats.compose_health import read_healthcheck, read_test
 from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys
 from springtide.formats.compose_merge import merge
 from springtide.formats.compose_networks import read_networks, read_service_networks
+from springtide.formats.compose_placement import read_placement, refuse_circles_of_near
 from springtide.formats.compose_ports import PublishedPort, read_exposed, read_ports, read_routes
-from springtide.formats.compose_resources import check_fits_some_node, read_resources, small_share_notices
+from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_template import read_build, read_template
 from springtide.formats.dotenv import parse_dotenv
 from springtide.formats.entries import Entry
@@ -113,7 +115,11 @@ class _Reader:
         team = read_team(self._root, services, self._fleet)
         needs = read_dependencies(services)
         networks = read_networks(self._root)
-        parts = [self._read_service(name, entry, team) for name, entry in services.items()]
+        parts = [self._read_service(name, entry, team, services) for name, entry in services.items()]
+        refuse_circles_of_near(
+            {each.spec.service.id: each.spec.service.placement for each in parts},
+            {each.spec.service.id: each.entry for each in parts},
+        )
         _refuse_shared_ports_and_hosts(parts)
         specs = []
         for each in parts:
@@ -140,7 +146,7 @@ class _Reader:
                 raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
         return services
 
-    def _read_service(self, name: str, entry: Entry, team: TeamName) -> _Parts:
+    def _read_service(self, name: str, entry: Entry, team: TeamName, services: Iterable[str]) -> _Parts:
         deploy = entry.get("deploy")
         if deploy is not None:
             check_keys(deploy, DEPLOY)
@@ -149,26 +155,29 @@ class _Reader:
         offered = (*(port.target for port in published), *read_exposed(entry))
         guessed = (test.http.port,) if test and test.http and not offered else ()
         routes = read_routes(entry, extension.route, published, (*offered, *guessed))
-        resources, limits = read_resources(deploy, self._fleet.defaults)
+        reserved, limits = read_resources(deploy, self._fleet.defaults)
+        placed = read_placement(entry, self._name, services, self._fleet)
         service = Service(
             id=service_id(self._name, name),
             app=self._name,
             name=name,
             team=team,
             revision=RevisionId(""),
-            resources=resources,
+            resources=read_further(extension.resources, reserved, self._fleet),
             scale=extension.scale,
             ladder=extension.ladder,
             band=extension.band,
             routes=routes,
             line_load_bits_per_second=extension.line_load_bits_per_second,
+            placement=placed.rules,
         )
-        check_fits_some_node(service, entry, self._fleet)
+        check_fits_some_node(service, entry, placed.places, self._fleet)
         build, image = read_build(entry, self._variables), self._image(name, entry)
         health = read_healthcheck(entry, test, routes, offered)
         template = read_template(entry, image, self._variables, (health, limits))
         notices = (
             *extension.notices,
+            *placed.notices,
             *_unrouted_notices(name, published, routes),
             *small_share_notices(service, self._fleet),
         )

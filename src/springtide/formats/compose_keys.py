@@ -104,7 +104,7 @@ SERVICE = KeyTable(
         "hostname": _FIXED,
         "init": "Leave it out: every instance has an init process.",
         "ipc": _HARDENED,
-        "isolation": _LATER,
+        "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
         "label_file": "Write them under `labels`.",
         "links": "Use the other service's name: services of one network find one another.",
         "logging": "Leave it out: `springtide logs` shows what a service writes.",
@@ -119,7 +119,7 @@ SERVICE = KeyTable(
         "oom_score_adj": _HARDENED,
         "pid": _HARDENED,
         "pids_limit": "Write it as `deploy.resources.limits.pids`.",
-        "platform": _PLACED,
+        "platform": "Write it as `deploy.placement.constraints: [node.platform.arch==…]`.",
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
         "privileged": _HARDENED,
@@ -179,12 +179,11 @@ BUILD = KeyTable(
 )
 
 DEPLOY = KeyTable(
-    frozenset({"replicas", "resources"}),
+    frozenset({"replicas", "resources", "placement"}),
     {
         "endpoint_mode": _LATER,
         "labels": "Write them under the service's own `labels`.",
         "mode": "Leave it out: services are replicated.",
-        "placement": _PLACED,
         "restart_policy": "Leave it out: Springtide starts again whatever stops.",
         "rollback_config": _LATER,
         "update_config": _LATER,
@@ -194,8 +193,14 @@ DEPLOY_RESOURCES = KeyTable(frozenset({"limits", "reservations"}))
 DEPLOY_LIMITS = KeyTable(frozenset({"cpus", "memory", "pids"}))
 DEPLOY_RESERVATIONS = KeyTable(
     frozenset({"cpus", "memory"}),
-    {"pids": "Write it under `limits`.", "devices": _DEVICES, "generic_resources": _DEVICES},
+    {
+        "pids": "Write it under `limits`.",
+        "devices": _DEVICES,
+        "generic_resources": "Write them as `x-springtide.resources: {gpu: 1}`; they are counted, not handed in.",
+    },
 )
+PLACEMENT = KeyTable(frozenset({"constraints", "preferences", "max_replicas_per_node"}))
+PREFERENCE = KeyTable(frozenset({"spread"}))
 
 HEALTHCHECK = KeyTable(
     frozenset({"test", "interval", "timeout", "retries", "start_period", "disable"}),
@@ -251,12 +256,17 @@ SERVICE_NETWORK = KeyTable(
 
 APP_EXTENSION = KeyTable(frozenset({"team"}))
 SERVICE_EXTENSION = KeyTable(
-    frozenset({"team", "route", "ladder", "scale", "band", "line_load"}),
+    frozenset({"team", "route", "ladder", "scale", "band", "line_load", "placement", "resources"}),
 )
 ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
 SCALE = KeyTable(
-    frozenset({"min", "max", "requests_per_second", "cpu_percent"}),
+    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
     {"standby": "Leave it out: there are no paused instances yet."},
+)
+
+OWN_PLACEMENT = KeyTable(
+    frozenset({"site", "isolation", "near", "apart", "domain"}),
+    dict.fromkeys(("constraints", "preferences", "max_replicas_per_node"), "Write it under `deploy.placement`."),
 )
 
 

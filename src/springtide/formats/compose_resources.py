@@ -1,16 +1,14 @@
-"""What one instance counts for, what the kernel lets it have, and whether that fits anywhere."""
+"""What one instance counts for, and what the kernel lets it have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from springtide.formats.compose_keys import DEPLOY_LIMITS, DEPLOY_RESERVATIONS, DEPLOY_RESOURCES, check_keys
 from springtide.formats.entries import Entry
+from springtide.formats.fleet_amounts import KEY_OF_KIND, check_kind, kinds_of
 from springtide.formats.quantities import format_cpus, parse_bytes, parse_cpus
 from springtide.model.fleet import Fleet
-from springtide.model.leases import Rung
-from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources, describe, total
-from springtide.model.workloads import Limits, Service
+from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
+from springtide.model.workloads import Limits
 
 
 def read_resources(deploy: Entry | None, defaults: Resources) -> tuple[Resources, Limits]:
@@ -33,52 +31,25 @@ def read_resources(deploy: Entry | None, defaults: Resources) -> tuple[Resources
     memory = _amount(limits, "memory") or _amount(reservations, "memory") or defaults[MEMORY_BYTES]
     pids = _amount(limits, "pids") or defaults[PIDS]
     _check_order(reservations, limits)
-    declared = Resources.of({CPU_MILLIS: cpu, MEMORY_BYTES: memory, PIDS: pids})
+    declared = Resources.of({**dict(defaults.amounts), CPU_MILLIS: cpu, MEMORY_BYTES: memory, PIDS: pids})
     return declared, Limits(memory_bytes=memory, pids=pids, cpu_millis=cpu_limit)
 
 
-def check_fits_some_node(service: Service, entry: Entry, fleet: Fleet) -> None:
-    """Raise the file's error where no node of the fleet, owned or on offer, can hold one instance."""
-    shapes = [node.allocatable for node in fleet.nodes]
-    shapes += [offer.resources for cloud in fleet.clouds for offer in cloud.offers]
-    if any(service.resources.fits_in(shape) for shape in shapes):
-        return
-    deploy = entry.get("deploy")
-    place = (deploy.get("resources") if deploy else None) or entry
-    if not shapes:
-        raise place.error("The fleet has no nodes at all.", "Add a pool with slices to the fleet file.")
-    lacking = [kind for kind, amount in service.resources.amounts if all(amount > shape[kind] for shape in shapes)]
-    if lacking:
-        kind = lacking[0]
-        largest = Resources.of({kind: max(shape[kind] for shape in shapes)})
-        wanted = describe(Resources.of({kind: service.resources[kind]}))
-        sentence = (
-            f"One instance of {service.name!r} wants {wanted}; the largest node of any pool has {describe(largest)}."
-        )
-    else:
-        sentence = (
-            f"One instance of {service.name!r} wants {describe(service.resources)}; no node of any pool has all of that"
-            " at once."
-        )
-    raise place.error(sentence, "Lower it under `deploy.resources`, or give the fleet larger nodes.")
+def read_further(section: Entry | None, declared: Resources, fleet: Fleet) -> Resources:
+    """The declared amounts with those of ``x-springtide.resources`` in them, such as ``{gpu: 1}``.
 
-
-def small_share_notices(service: Service, fleet: Fleet) -> Iterator[str]:
-    """A sentence for each team pool whose contributed part can't hold one whole instance."""
-    if Rung.SHARED not in service.ladder:
-        return
-    for pool in fleet.pools:
-        if pool.team is None or pool.contribution_percent == 0:
-            continue
-        owned = total(node.allocatable for node in fleet.nodes if node.pool == pool.name)
-        contributed = owned.percent(pool.contribution_percent)
-        for kind in service.resources.lacking_in(contributed)[:1]:
-            yield (
-                f"The shared part of pool {pool.name!r} ({pool.contribution_percent}% of"
-                f" {describe(Resources.of({kind: owned[kind]}))}: {_described(kind, contributed[kind])}) holds no whole"
-                f" instance of {service.id}, which counts for"
-                f" {describe(Resources.of({kind: service.resources[kind]}))}."
-            )
+    Raises the file's error for a kind that no node has.
+    """
+    amounts = dict(declared.amounts)
+    kinds = kinds_of(fleet.nodes, fleet.clouds)
+    for kind, entry in section.mapping().items() if section else ():
+        if kind in (*KEY_OF_KIND, *KEY_OF_KIND.values()):
+            raise entry.error(f"{kind!r} has a place of its own.", "Write it under `deploy.resources`.")
+        check_kind(kind, entry, kinds)
+        amounts[kind] = entry.whole_number()
+        if amounts[kind] < 0:
+            raise entry.error(f"{entry.described} is no amount to run with.", "Write 0 or more.")
+    return Resources.of(amounts)
 
 
 def _amount(section: Entry | None, key: str) -> int:
@@ -106,7 +77,3 @@ def _check_order(reservations: Entry | None, limits: Entry | None) -> None:
             raise reservations.mapping()[key].error(
                 f"{shown[0]} is reserved, but the limit (line {line}) is {shown[1]}.", "Reserve at most the limit."
             )
-
-
-def _described(kind: str, amount: int) -> str:
-    return describe(Resources.of({kind: amount})) if amount else "nothing"

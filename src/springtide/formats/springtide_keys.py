@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from springtide.formats.compose_keys import APP_EXTENSION, EXTENSION, SCALE, SERVICE_EXTENSION, check_keys
 from springtide.formats.entries import Entry, did_you_mean
-from springtide.formats.quantities import parse_rate
+from springtide.formats.fleet_amounts import bounded
+from springtide.formats.quantities import format_rate, parse_rate
 from springtide.model.errors import InputError
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import TeamName
@@ -21,13 +22,18 @@ MAX_INSTANCES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ServiceExtension:
-    """A service's ``x-springtide``. ``route`` is left unread: its port depends on the service's ports."""
+    """A service's ``x-springtide``.
+
+    ``route`` is left unread, since its port depends on the service's ports; so is ``resources``,
+    which adds to what ``deploy`` reserves.
+    """
 
     scale: ScalePolicy
     ladder: tuple[Rung, ...]
     band: Band
     line_load_bits_per_second: int
     route: Entry | None
+    resources: Entry | None
     notices: tuple[str, ...] = ()
 
 
@@ -43,8 +49,9 @@ def read_extension(service: Entry, replicas: Entry | None) -> ServiceExtension:
         scale=scale,
         ladder=_ladder(get("ladder")),
         band=_band(get("band")),
-        line_load_bits_per_second=0 if line_load is None else line_load.parsed(parse_rate),
+        line_load_bits_per_second=0 if line_load is None else _line_load(line_load),
         route=get("route"),
+        resources=get("resources"),
         notices=notices,
     )
 
@@ -106,6 +113,7 @@ def _scale(section: Entry | None, replicas: Entry | None, name: str) -> tuple[Sc
         maximum,
         requests_per_second=None if rate is None else _positive(rate),
         cpu_percent=None if cpu is None else _positive(cpu),
+        available=_available(section.get("available"), maximum, high or replicas or section),
     )
     notices = []
     if replicas is not None and not minimum <= fixed <= maximum:
@@ -116,6 +124,22 @@ def _scale(section: Entry | None, replicas: Entry | None, name: str) -> tuple[Sc
             f" cpu_percent it stays at {minimum}."
         )
     return policy, tuple(notices)
+
+
+def _available(entry: Entry | None, maximum: int, high: Entry) -> int | None:
+    if entry is None:
+        return None
+    count = entry.whole_number()
+    if not 0 <= count <= maximum:
+        raise entry.error(
+            f"{count} instances can't serve at any time: there are 0 to {maximum} (line {high.line}).",
+            f"Write at most {maximum}.",
+        )
+    return count
+
+
+def _line_load(entry: Entry) -> int:
+    return bounded(entry, entry.parsed(parse_rate), format_rate)
 
 
 def _ladder(section: Entry | None) -> tuple[Rung, ...]:
