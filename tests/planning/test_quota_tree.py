@@ -653,9 +653,9 @@ def test_a_cycle_of_departments_is_cut_above_its_smallest_name() -> None:
 def test_a_department_that_only_leads_into_a_cycle_is_not_where_it_is_cut() -> None:
     fleet = Fleet(
         departments=(
-            Department("a", parent="c", cohort="low"),
             Department("b", parent="c", cohort="east"),
             Department("c", parent="b", cohort="west"),
+            Department("a", parent="c", cohort="low"),
         ),
         teams=(Team(FEED, department="a"), Team(MAIL, department="c")),
     )
