@@ -6,7 +6,7 @@ The way: read → replace variables → merge the files → check each key → b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -18,13 +18,14 @@ from springtide.formats.compose_health import read_healthcheck, read_test
 from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys
 from springtide.formats.compose_merge import merge
 from springtide.formats.compose_networks import read_networks, read_service_networks
-from springtide.formats.compose_placement import read_placement, refuse_circles_of_near
+from springtide.formats.compose_placement import Neighbours, read_placement, refuse_circles_of_near
 from springtide.formats.compose_ports import PublishedPort, read_exposed, read_ports, read_routes
 from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_template import read_build, read_template
 from springtide.formats.dotenv import parse_dotenv
 from springtide.formats.entries import Entry
 from springtide.formats.interpolation import Interpolation
+from springtide.formats.machines import Machines
 from springtide.formats.springtide_keys import read_extension, read_team
 from springtide.formats.yaml_text import read_text, read_yaml
 from springtide.model.errors import ComposeFileError, RefusedError
@@ -108,6 +109,7 @@ class _Reader:
         self._name = name
         self._variables = variables
         self._fleet = fleet
+        self._machines = Machines.of(fleet)
 
     def read(self, notices: tuple[str, ...]) -> AppSpec:
         check_keys(self._root, TOP_LEVEL)
@@ -115,7 +117,8 @@ class _Reader:
         team = read_team(self._root, services, self._fleet)
         needs = read_dependencies(services)
         networks = read_networks(self._root)
-        parts = [self._read_service(name, entry, team, services) for name, entry in services.items()]
+        neighbours = Neighbours(self._name, tuple(services))
+        parts = [self._read_service(name, entry, team, neighbours) for name, entry in services.items()]
         refuse_circles_of_near(
             {each.spec.service.id: each.spec.service.placement for each in parts},
             {each.spec.service.id: each.entry for each in parts},
@@ -146,7 +149,7 @@ class _Reader:
                 raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
         return services
 
-    def _read_service(self, name: str, entry: Entry, team: TeamName, services: Iterable[str]) -> _Parts:
+    def _read_service(self, name: str, entry: Entry, team: TeamName, neighbours: Neighbours) -> _Parts:
         deploy = entry.get("deploy")
         if deploy is not None:
             check_keys(deploy, DEPLOY)
@@ -156,14 +159,14 @@ class _Reader:
         guessed = (test.http.port,) if test and test.http and not offered else ()
         routes = read_routes(entry, extension.route, published, (*offered, *guessed))
         reserved, limits = read_resources(deploy, self._fleet.defaults)
-        placed = read_placement(entry, self._name, services, self._fleet)
+        placed = read_placement(entry, neighbours, [site.name for site in self._fleet.sites], self._machines.labels)
         service = Service(
             id=service_id(self._name, name),
             app=self._name,
             name=name,
             team=team,
             revision=RevisionId(""),
-            resources=read_further(extension.resources, reserved, self._fleet),
+            resources=read_further(extension.resources, reserved, self._machines.kinds),
             scale=extension.scale,
             ladder=extension.ladder,
             band=extension.band,
@@ -171,7 +174,7 @@ class _Reader:
             line_load_bits_per_second=extension.line_load_bits_per_second,
             placement=placed.rules,
         )
-        check_fits_some_node(service, entry, placed.places, self._fleet)
+        check_fits_some_node(service, entry, placed.places, self._machines)
         build, image = read_build(entry, self._variables), self._image(name, entry)
         health = read_healthcheck(entry, test, routes, offered)
         template = read_template(entry, image, self._variables, (health, limits))
@@ -179,7 +182,7 @@ class _Reader:
             *extension.notices,
             *placed.notices,
             *_unrouted_notices(name, published, routes),
-            *small_share_notices(service, self._fleet),
+            *small_share_notices(service, self._fleet, self._machines),
         )
         return _Parts(ServiceSpec(name, service, template, image, build), entry, published, extension.route, notices)
 

@@ -10,11 +10,9 @@ from types import MappingProxyType
 from springtide.formats.compose_keys import EXTENSION, OWN_PLACEMENT, PLACEMENT, PREFERENCE, check_keys
 from springtide.formats.entries import Entry, did_you_mean, near_name
 from springtide.formats.fleet_labels import NO_LABELS
-from springtide.formats.machines import labels_of
 from springtide.formats.platforms import canonical_platform
 from springtide.formats.springtide_keys import MAX_INSTANCES
-from springtide.model.fleet import Fleet
-from springtide.model.identifiers import AppName, ServiceId, service_id
+from springtide.model.identifiers import AppName, ServiceId, SiteName, service_id
 from springtide.model.workloads import Constraint, PlacementRules
 
 _EXPRESSION = re.compile(r"\s*([^=!\s]+)\s*(==|!=)\s*(.*?)\s*")
@@ -44,8 +42,8 @@ class Placed:
     notices: tuple[str, ...]
 
 
-def read_placement(service: Entry, app: AppName, services: Iterable[str], fleet: Fleet) -> Placed:
-    """The service's rules. ``services`` are the names that ``near`` and ``apart`` may use.
+def read_placement(service: Entry, neighbours: Neighbours, sites: Iterable[SiteName], labels: frozenset[str]) -> Placed:
+    """The service's rules. ``sites`` are all sites of the fleet, ``labels`` the names of all labels.
 
     Raises the file's error for what isn't known or can't be honoured. Whether any node meets the
     constraints is the affair of ``compose_fit``.
@@ -53,10 +51,10 @@ def read_placement(service: Entry, app: AppName, services: Iterable[str], fleet:
     deploy, extension = service.get("deploy"), service.get(EXTENSION)
     section = deploy.get("placement") if deploy else None
     own = extension.get("placement") if extension else None
-    places = {**_constraints(section), **_own_constraints(own, fleet)}
+    places = {**_constraints(section), **_own_constraints(own, sites)}
     spread = tuple(dict.fromkeys(_spread(section)))
-    reader = _Neighbours(app, tuple(services), service.key.partition(".")[2])
-    near, apart = reader.read(own, "near"), reader.read(own, "apart")
+    name = service.key.partition(".")[2]
+    near, apart = neighbours.of(name, own, "near"), neighbours.of(name, own, "apart")
     for other in near.keys() & apart.keys():
         sentence = f"{other} can't be both near and apart (line {near[other].line})."
         raise apart[other].error(sentence, "Take one of the two out.")
@@ -66,9 +64,9 @@ def read_placement(service: Entry, app: AppName, services: Iterable[str], fleet:
         max_per_node=_max_per_node(section),
         near=tuple(near),
         apart=tuple(apart),
-        domain=_domain(own, fleet, is_used=bool(near or apart)),
+        domain=_domain(own, labels, is_used=bool(near or apart)),
     )
-    return Placed(rules, places, tuple(_idle_spreads(service.key.partition(".")[2], spread, fleet)))
+    return Placed(rules, places, tuple(_idle_spreads(name, spread, labels)))
 
 
 def refuse_circles_of_near(rules: Mapping[ServiceId, PlacementRules], entries: Mapping[ServiceId, Entry]) -> None:
@@ -155,12 +153,11 @@ def _spread(section: Entry | None) -> Iterator[str]:
         yield _NODE if name.lower() in _EACH_NODE else _attribute(spread, name, "be spread over")
 
 
-def _idle_spreads(name: str, spread: Iterable[str], fleet: Fleet) -> Iterator[str]:
-    known = labels_of(fleet)
+def _idle_spreads(name: str, spread: Iterable[str], labels: frozenset[str]) -> Iterator[str]:
     for label in spread:
-        if label != _NODE and label not in known:
+        if label != _NODE and label not in labels:
             yield f"{name}: no node of the fleet has the label {label!r}, so nothing is spread over it." + (
-                f" {hint}" if (hint := near_name(label, sorted(known))) else ""
+                f" {hint}" if (hint := near_name(label, sorted(labels))) else ""
             )
 
 
@@ -174,14 +171,14 @@ def _max_per_node(section: Entry | None) -> int:
     return count
 
 
-def _own_constraints(own: Entry | None, fleet: Fleet) -> dict[Constraint, Entry]:
+def _own_constraints(own: Entry | None, sites: Iterable[SiteName]) -> dict[Constraint, Entry]:
     if own is None:
         return {}
     check_keys(own, OWN_PLACEMENT)
     places = {}
     site, isolation = own.get("site"), own.get("isolation")
     if site is not None:
-        known = [each.name for each in fleet.sites]
+        known = sorted(sites)
         if site.text() not in known:
             raise site.error(f"The fleet has no site {site.text()!r}.", did_you_mean(site.text(), known))
         places[Constraint(_SITE, site.text())] = site
@@ -194,13 +191,13 @@ def _own_constraints(own: Entry | None, fleet: Fleet) -> dict[Constraint, Entry]
     return places
 
 
-def _domain(own: Entry | None, fleet: Fleet, *, is_used: bool) -> str:
+def _domain(own: Entry | None, labels: frozenset[str], *, is_used: bool) -> str:
     entry = own.get("domain") if own else None
     if entry is None:
         return _NODE
     if not is_used:
         raise entry.error("A domain means nothing by itself.", "Say what is to be `near` or `apart`, or leave it out.")
-    known = {_NODE, _SITE, *labels_of(fleet)}
+    known = {_NODE, _SITE, *labels}
     if entry.text() not in known:
         remedy = did_you_mean(entry.text(), known)
         raise entry.error(f"{entry.described} divides nothing: no node of the fleet has such a label.", remedy)
@@ -208,27 +205,26 @@ def _domain(own: Entry | None, fleet: Fleet, *, is_used: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Neighbours:
-    """Reads the services that one service's ``near`` and ``apart`` name."""
+class Neighbours:
+    """Which services ``near`` and ``apart`` may name: those of the file, and any by its full id."""
 
     app: AppName
     services: Sequence[str]
-    oneself: str
 
-    def read(self, own: Entry | None, key: str) -> dict[ServiceId, Entry]:
-        """Each service named, and where: one of the file by its name, any by its full id."""
+    def of(self, name: str, own: Entry | None, key: str) -> dict[ServiceId, Entry]:
+        """Each service that this one names under a key of its placement, and where."""
         section = own.get(key) if own else None
         if section is None:
             return {}
-        return {self._id(entry): entry for entry in (section.sequence() if section.is_sequence else (section,))}
+        return {self._id(name, entry): entry for entry in (section.sequence() if section.is_sequence else (section,))}
 
-    def _id(self, entry: Entry) -> ServiceId:
+    def _id(self, oneself: str, entry: Entry) -> ServiceId:
         name = entry.text()
         of_the_file = name.removeprefix(f"{self.app}/")
         if of_the_file in self.services:
             return service_id(self.app, of_the_file)
         if _SERVICE_ID.fullmatch(name) and of_the_file == name:
             return ServiceId(name)
-        known = [each for each in self.services if each != self.oneself]
+        known = [each for each in self.services if each != oneself]
         remedy = did_you_mean(of_the_file, known) or "Write a service of another app as `app/service`."
         raise entry.error(f"There is no service {name!r} in this file.", remedy)

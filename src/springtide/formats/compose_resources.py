@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from springtide.formats.compose_keys import DEPLOY_LIMITS, DEPLOY_RESERVATIONS, DEPLOY_RESOURCES, check_keys
 from springtide.formats.entries import Entry
-from springtide.formats.fleet_amounts import KEY_OF_KIND, check_kind, kinds_of
+from springtide.formats.fleet_amounts import KEY_OF_KIND, check_kind
 from springtide.formats.quantities import format_cpus, parse_bytes, parse_cpus
-from springtide.model.fleet import Fleet
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
 from springtide.model.workloads import Limits
 
@@ -35,13 +34,13 @@ def read_resources(deploy: Entry | None, defaults: Resources) -> tuple[Resources
     return declared, Limits(memory_bytes=memory, pids=pids, cpu_millis=cpu_limit)
 
 
-def read_further(section: Entry | None, declared: Resources, fleet: Fleet) -> Resources:
+def read_further(section: Entry | None, declared: Resources, kinds: frozenset[str]) -> Resources:
     """The declared amounts with those of ``x-springtide.resources`` in them, such as ``{gpu: 1}``.
 
+    ``kinds`` are those of all nodes.
     Raises the file's error for a kind that no node has.
     """
     amounts = dict(declared.amounts)
-    kinds = kinds_of(fleet.nodes, fleet.clouds)
     for kind, entry in section.mapping().items() if section else ():
         if kind in (*KEY_OF_KIND, *KEY_OF_KIND.values()):
             raise entry.error(f"{kind!r} has a place of its own.", "Write it under `deploy.resources`.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from springtide.formats.fleet_amounts import kinds_of
 from springtide.model.fleet import Fleet
-from springtide.model.resources import Resources
+from springtide.model.identifiers import PoolName
+from springtide.model.resources import Resources, total
 from springtide.model.workloads import Constraint
 
 
@@ -22,18 +25,33 @@ class Machine:
         return (self.attributes.get(constraint.key) == constraint.value) is constraint.is_equal
 
 
-def machines_of(fleet: Fleet) -> Iterator[Machine]:
-    """All nodes and all offers of the fleet."""
-    sites = {pool.name: {"site": pool.site} for pool in fleet.pools}
-    for node in fleet.nodes:
-        yield Machine(node.allocatable, {**dict(node.labels), **sites.get(node.pool, {})})
-    for cloud in fleet.clouds:
-        for offer in cloud.offers:
-            yield Machine(offer.resources, {**dict(offer.labels), "site": cloud.site})
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """A fleet's machines, gathered once for all services of a file; of those that are alike, one.
 
+    ``labels`` are the names of all labels, ``kinds`` all kinds of resources; ``owned`` is what the
+    nodes of each pool have together.
+    """
 
-def labels_of(fleet: Fleet) -> frozenset[str]:
-    """The names of all labels that any node or offer has."""
-    labelled = [node.labels for node in fleet.nodes]
-    labelled += [offer.labels for cloud in fleet.clouds for offer in cloud.offers]
-    return frozenset(name for labels in labelled for name, _ in labels)
+    sorts: tuple[Machine, ...]
+    labels: frozenset[str]
+    kinds: frozenset[str]
+    owned: Mapping[PoolName, Resources]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Machines:
+        """All nodes and all offers of the fleet."""
+        nodes = Counter((node.pool, node.allocatable, node.labels) for node in fleet.nodes)
+        sites = {pool.name: (("site", str(pool.site)),) for pool in fleet.pools}
+        sorts = [(shape, labels, sites.get(pool, ())) for pool, shape, labels in nodes]
+        for cloud in fleet.clouds:
+            sorts += [(offer.resources, offer.labels, (("site", str(cloud.site)),)) for offer in cloud.offers]
+        owned: dict[PoolName, list[Resources]] = defaultdict(list)
+        for (pool, shape, _), count in nodes.items():
+            owned[pool].append(shape.times(count))
+        return cls(
+            tuple(Machine(shape, dict((*labels, *site))) for shape, labels, site in dict.fromkeys(sorts)),
+            labels=frozenset(name for _, labels, _ in sorts for name, _ in labels),
+            kinds=kinds_of(fleet.nodes, fleet.clouds),
+            owned={pool: total(shapes) for pool, shapes in owned.items()},
+        )
