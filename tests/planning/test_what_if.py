@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from springtide.model.errors import RefusedError, UnknownNameError
@@ -150,6 +150,32 @@ def test_long_stretches_without_news_are_skipped_and_every_charge_is_paid(monkey
     assert len(steps) < 2000
 
 
+@settings(max_examples=15)
+@given(st.integers(1, 12), st.integers(1, 60), st.integers(1, 20), st.integers(20, 200))
+def test_after_a_spike_the_count_is_what_it_was_whatever_the_windows(
+    up: int, down: int, home: int, length: int
+) -> None:
+    """No window is longer than the outlook's patience: a fall that comes late is still seen."""
+    terms = ScalingTerms(up_seconds=up, down_seconds=down, home_seconds=home, proof_seconds=0)
+    world = World(a_fleet(scaling=terms), [a_service(RED, routes=ROUTES, scale=SCALED)])
+    world.loads = {RED: 100.0}
+    world.run(up + down + 5, step=1)
+    supposed = compared(world, Spike(RED, times=2.0, seconds=float(length))).supposed
+    assert supposed.is_at_rest
+    assert (wanted(supposed.height, RED), wanted(supposed.end, RED)) == (10, 5)
+    assert sum(rungs(supposed.end, RED).values()) == 5
+    assert supposed.seconds >= length
+
+
+def test_a_machine_that_stands_idle_until_its_next_charge_is_seen_to_go() -> None:
+    offers = (an_offer(billing_period_seconds=3600),)
+    clouds = (Cloud(CloudName("rented"), "slices", SiteName("away"), offers),)
+    supposed = compared(a_busy_world(clouds=clouds), Spike(RED, times=3.0, seconds=60.0)).supposed
+    assert supposed.is_at_rest
+    assert (supposed.nodes_peak > 0, supposed.end.rented_nodes) == (True, 0)
+    assert 3500 < supposed.seconds < 3610
+
+
 def test_a_spike_of_cpu_multiplies_what_instances_use() -> None:
     world = World(a_fleet(), [a_service(RED, scale=ScalePolicy(2, 20, cpu_percent=50.0))])
     world.run(5)
@@ -241,7 +267,7 @@ def test_a_fleet_that_goes_on_stirring_is_said_not_to_rest(monkeypatch: pytest.M
 
 def test_an_outlook_whose_time_runs_out_says_how_far_it_came() -> None:
     world, looks = a_busy_world(), iter(range(1000))
-    comparison = simulate_what_if(world.index, world.now, [Spike(RED, times=3.0)], lambda: next(looks) < 100)
+    comparison = simulate_what_if(world.index, world.now, [Spike(RED, times=3.0)], lambda: next(looks) < 40)
     assert comparison.without.is_at_rest
     assert stopped_code(comparison.supposed) == "out-of-time"
 

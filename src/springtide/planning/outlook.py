@@ -33,6 +33,8 @@ from springtide.planning.world import World
 
 LONGEST_SECONDS = 900.0
 """How long a fleet may stir on end before it is said not to come to rest."""
+MOST_STEPS_AT_ONCE = 4
+"""How many steps are taken as one while nothing stirs."""
 RETRY_SECONDS = 60.0
 """The longest pause after failures that the present may be in."""
 RENEWAL_SECONDS = 3.0
@@ -259,14 +261,15 @@ class _Sight:
         self._events: list[Event] = []
         self._departures: dict[InstanceId, Departure] = {}
         self._short: dict[ServiceId, float] = {}
-        self._nodes_peak = self._rent_peak = 0
+        self._nodes_peak = self._rent_peak = self._still = 0
         self._quiet_seconds = _quiet_seconds(world)
 
     def has_ended(self) -> bool:
         """Whether the fleet is at rest for good, or has stirred too long."""
-        spikes_are_over = all(end <= self.world.now for end in self.world.loads.ends())
-        if self._is_quiet() and spikes_are_over and not self._has_idle_machine():
-            return True
+        if self._is_quiet():
+            self._rested_at = self.world.now
+            if not self._spikes_to_come() and not self._has_idle_machine():
+                return True
         if (self.world.now - self._rested_at).total_seconds() > LONGEST_SECONDS:
             sentence = f"The fleet didn't come to rest within {LONGEST_SECONDS:g} s: something goes on changing."
             self.stopped = Reason("no-rest", sentence, (("seconds", LONGEST_SECONDS),))
@@ -287,18 +290,27 @@ class _Sight:
         self._end = Look(seconds, made.explanations, len(rentals), rent)
         if self._height_at is not None and now < self._height_at:
             self._height = self._end
-        if self._stirs(made):
+        self._still = 0 if self._stirs(made) else self._still + 1
+        if not self._still:
             self._changed_at = now
 
     def next_moment(self) -> datetime:
-        """A step on; where all is quiet, on to shortly before a charge or the end of a spike."""
+        """A step on, longer ones while nothing stirs; where all is quiet, on to what comes next.
+
+        Nothing is overstepped: shortly before a charge or the end of a spike the steps are short again.
+        """
         now, step = self.world.now, timedelta(seconds=self.world.step_seconds)
-        if not self._is_quiet():
+        margin = timedelta(seconds=self.world.record.fleet.scaling.up_seconds) + 2 * step
+        ahead = [*(end - margin for end in self._spikes_to_come()), *self._charges()]
+        if any(moment <= now for moment in ahead):
             return now + step
-        self._rested_at = now
-        margin = self.world.record.fleet.scaling.up_seconds + 2 * self.world.step_seconds
-        spikes = [end - timedelta(seconds=margin) for end in self.world.loads.ends() if end > now]
-        return max(now + step, min([*spikes, *self._charges()], default=now))
+        if self._is_quiet():
+            return max(now + step, min(ahead, default=now))
+        return min([now + min(step * min(MOST_STEPS_AT_ONCE, 1 + self._still), self._longest_step()), *ahead])
+
+    def _longest_step(self) -> timedelta:
+        """Loads that are seen more seldom never fill the window after which a count may fall."""
+        return timedelta(seconds=max(self.world.step_seconds, self.world.record.fleet.scaling.up_seconds))
 
     def outlook(self) -> Outlook:
         return Outlook(
@@ -314,6 +326,10 @@ class _Sight:
             short_seconds=MappingProxyType(dict(sorted(self._short.items()))),
             stopped=self.stopped,
         )
+
+    def _spikes_to_come(self) -> list[datetime]:
+        """The ends of spikes that last."""
+        return [end for end in self.world.loads.ends() if end > self.world.now]
 
     def _is_quiet(self) -> bool:
         """Whether nothing has stirred for a whole window; the end of a spike begins another."""
@@ -375,10 +391,10 @@ def _quiet_seconds(world: PlayedWorld) -> float:
     terms = fleet.scaling
     windows = [terms.home_seconds, terms.proof_seconds, terms.up_seconds, fleet.reclaim.hold_seconds]
     if world.index.loads or world.index.cpu or world.loads.spikes:
-        windows.append(terms.down_seconds)
+        windows.append(terms.up_seconds + terms.down_seconds)
     if world.index.failures or world.index.carry.crashes:
         windows.append(RETRY_SECONDS)
-    return max(windows) + 2 * world.step_seconds
+    return max(windows) + (2 + MOST_STEPS_AT_ONCE) * world.step_seconds
 
 
 def _is_upkeep(change: Change) -> bool:
