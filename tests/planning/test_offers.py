@@ -16,8 +16,9 @@ from springtide.model.fleet import Budget, Fleet, Link, Offer, Pool
 from springtide.model.identifiers import PoolName, ServiceId, SiteName
 from springtide.model.resources import total
 from springtide.planning.lines import LineLoads, Routes
+from springtide.planning.market import Choice, Listing, Market, Want, price_of
 from springtide.planning.money import Purse, commitment_of
-from springtide.planning.offers import Choice, Listing, Market, Want, choose_rentals, price_of
+from springtide.planning.offers import choose_rentals
 from tests.builders import START, amount, an_elastic_pool, an_offer
 
 HOME, AWAY = SiteName("home"), SiteName("away")

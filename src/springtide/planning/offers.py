@@ -8,112 +8,32 @@ end behind it (the pilot method: Duin and Voß, Networks 34, 1999): that is wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from operator import gt
 from types import MappingProxyType
 
 from springtide.model.events import Reason
-from springtide.model.fleet import Offer, Pool
-from springtide.model.identifiers import CloudName, PoolName, ServiceId, SiteName
-from springtide.model.resources import Resources, describe
+from springtide.model.identifiers import CloudName, PoolName
+from springtide.model.resources import describe
 from springtide.planning.lines import LineLoads
-from springtide.planning.money import Purse, commitment_of
+from springtide.planning.market import Choice, Market, PlannedRental, Want, price_of
+from springtide.planning.money import Purse
+from springtide.planning.packing import (
+    FINE,
+    GREEDY_WAYS,
+    IN_TURN,
+    WORTH_OF_A_MICRO,
+    Contents,
+    Problem,
+    copies_of,
+    domain_of,
+)
 
-_WORTH_OF_A_MICRO = 10**6
-"""Worths are fine fractions of a micro, so that they stay whole numbers."""
-_FINE = 10**12
-"""Shares and prices for worth are compared as whole multiples of so small a part: fast, and equal where they are."""
 _PILOT_WORK = 500
 """Instances left x offers x services left up to which every next machine is tried: bounds the time of a choice."""
-_GREEDY_WAYS = (0, 1)
-_IN_TURN = 2
-"""Ways of packing: by size, by worth for the room taken, and by size one each in turn, which mixes: for the pilot."""
-
-
 _LINES_COST = 5
 """How many times the work it is to ask lines too."""
-
-
-def _allows_all(_pool: Pool, _offer: Offer) -> Reason | None:
-    return None
-
-
-def _nothing() -> Mapping[str, int]:
-    return MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """So many more instances of a service, and where they may stand.
-
-    ``refusal_of`` says why a machine of an offer in a pool may not carry it, ``None`` where it may.
-    ``spread`` is the label over whose values instances are spread evenly as far as there is room, and
-    ``standing`` how many stand in each. ``home`` and ``load`` (bits a second to home, from home) are what
-    the line is asked for. An urgent want has waited so long for what it lacks.
-    """
-
-    service: ServiceId
-    resources: Resources
-    count: int
-    refusal_of: Callable[[Pool, Offer], Reason | None] = _allows_all
-    is_urgent: bool = False
-    waited_seconds: float = 0.0
-    max_per_node: int = 0
-    apart: frozenset[ServiceId] = frozenset()
-    spread: str = ""
-    standing: Mapping[str, int] = field(default_factory=_nothing)
-    home: SiteName | None = None
-    load: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An offer as a pool may rent it; ``refusal`` says why not for now, as after the cloud has refused."""
-
-    pool: Pool
-    offer: Offer
-    refusal: Reason | None = None
-
-    @property
-    def shape(self) -> tuple[CloudName, str]:
-        return self.offer.cloud, self.offer.shape
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What can be rented now. A pool or shape that isn't named has no bound.
-
-    ``nodes_left`` and ``stock_left`` have what is rented and asked for already taken off; without
-    ``lines`` nothing is asked of them. A move costs ``move_cost_micros`` an instance.
-    """
-
-    listings: tuple[Listing, ...]
-    nodes_left: Mapping[PoolName, int]
-    stock_left: Mapping[tuple[CloudName, str], int]
-    purse: Purse
-    lines: LineLoads | None = None
-    drain_seconds: float = 0.0
-    move_cost_micros: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRental:
-    """A machine to rent, and the service of each instance that it is to carry."""
-
-    pool: Pool
-    offer: Offer
-    contents: tuple[ServiceId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Machines to rent; of what they don't carry, how many are missing and why no further machine is rented."""
-
-    rentals: tuple[PlannedRental, ...]
-    missing: Mapping[ServiceId, int]
-    refusals: Mapping[ServiceId, Reason]
 
 
 def choose_rentals(wants: tuple[Want, ...], market: Market) -> Choice:
@@ -128,144 +48,12 @@ def choose_rentals(wants: tuple[Want, ...], market: Market) -> Choice:
     - **Ties**: the domain with the fewest machines of this choice, the faster boot, pool, shape.
     """
     wanted = tuple(sorted((want for want in wants if want.count > 0), key=lambda want: want.service))
-    trial = _Trial.start(_Problem.of(wanted, market))
+    trial = _Trial.start(Problem.of(wanted, market))
     for keeps_spread in (True, False):
         trial.keeps_spread = keeps_spread
         trial.packed.clear()
         trial.fill()
     return trial.choice()
-
-
-def price_of(offer: Offer, instances: int, move_cost_micros: int = 0) -> int:
-    """Micros an hour: the price, and what interruptions are expected to cost.
-
-    An interruption loses at most the billing period under way, pays a replacement while it boots, and
-    moves every instance: the chance of one within an hour times the sum of these, rounded up.
-    """
-    boot = offer.price_micros_per_hour * round(offer.boot_seconds * 1000) // 3_600_000
-    lost = offer.price_micros_per_period + boot + instances * move_cost_micros
-    return offer.price_micros_per_hour - (-offer.interruptions_percent_per_hour * lost // 100)
-
-
-_Contents = tuple[tuple[int, int], ...]
-"""How many instances of each want, by the wants' numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """Wants and listings as numbers: what doesn't change while machines are chosen."""
-
-    wants: tuple[Want, ...]
-    market: Market
-    listings: tuple[Listing, ...]
-    rooms: tuple[tuple[int, ...], ...]
-    sizes: tuple[tuple[int, ...], ...]
-    orders: tuple[tuple[tuple[int, ...], ...], ...]
-    """For each way of packing and each listing, the wants it may carry, in the order in which they are packed."""
-    worths: tuple[int, ...]
-    domains: tuple[Mapping[str, int], ...]
-    """For each want, how many instances at most each domain takes while the spread is kept."""
-    zones: tuple[str, ...]
-    commitments: tuple[int, ...]
-    """For each listing, the micros that renting one machine commits to."""
-    keeps_apart: bool
-    least: tuple[int, ...]
-    """Of each kind, what the least demanding want asks: a machine with less room than that is full."""
-
-    @classmethod
-    def of(cls, wants: tuple[Want, ...], market: Market) -> _Problem:
-        listings = tuple(sorted(market.listings, key=lambda each: (each.pool.name, each.shape)))
-        kinds = sorted({kind for want in wants for kind in want.resources.kinds})
-        sizes = tuple(tuple(max(0, want.resources[kind]) for kind in kinds) for want in wants)
-        rooms = tuple(tuple(max(0, each.offer.resources[kind]) for kind in kinds) for each in listings)
-        fitting = [
-            [number for number, want in enumerate(wants) if _may_carry(want, sizes[number], listing, room)]
-            for listing, room in zip(listings, rooms, strict=True)
-        ]
-        worths = tuple(_worth(number, wants, sizes, listings, rooms, fitting) for number in range(len(wants)))
-        orders = tuple(
-            tuple(
-                tuple(sorted(fits, key=lambda number: (not wants[number].is_urgent, rule(number, room), number)))
-                for fits, room in zip(fitting, rooms, strict=True)
-            )
-            for rule in (_by_size(sizes), _by_worth(sizes, worths))
-        )
-        domains = tuple(_even_shares(number, wants, listings, fitting) for number in range(len(wants)))
-        zones = tuple(_domain(listing, "zone") for listing in listings)
-        commitments = tuple(commitment_of(listing.offer, market.drain_seconds) for listing in listings)
-        apart = any(want.apart for want in wants)
-        least = tuple(map(min, zip(*sizes, strict=True)))
-        return cls(wants, market, listings, rooms, sizes, orders, worths, domains, zones, commitments, apart, least)
-
-    def is_apart(self, each: int, contents: Mapping[int, int]) -> bool:
-        """Whether a want keeps away from something in a machine, or that from it."""
-        want = self.wants[each]
-        beside = (self.wants[other] for other in contents)
-        return any(other.service in want.apart or want.service in other.apart for other in beside)
-
-
-def _may_carry(want: Want, size: tuple[int, ...], listing: Listing, room: tuple[int, ...]) -> bool:
-    fits = all(amount <= have for amount, have in zip(size, room, strict=True))
-    return fits and want.refusal_of(listing.pool, listing.offer) is None
-
-
-def _copies(size: tuple[int, ...], room: tuple[int, ...] | list[int], most: int) -> int:
-    for amount, have in zip(size, room, strict=True):
-        if amount and amount * most > have:
-            most = have // amount
-    return most
-
-
-def _worth(
-    number: int,
-    wants: tuple[Want, ...],
-    sizes: tuple[tuple[int, ...], ...],
-    listings: tuple[Listing, ...],
-    rooms: tuple[tuple[int, ...], ...],
-    fitting: list[list[int]],
-) -> int:
-    """What an instance costs where it is carried cheapest with others alike: by its dominant share of the machine."""
-    prices = [
-        price_of(listing.offer, 1) * _WORTH_OF_A_MICRO // max(1, _copies(sizes[number], room, 1_000_000))
-        for listing, room, fits in zip(listings, rooms, fitting, strict=True)
-        if number in fits
-    ]
-    return max(1, min(prices, default=1))
-
-
-def _by_size(sizes: tuple[tuple[int, ...], ...]) -> Callable[[int, tuple[int, ...]], int]:
-    """Best fit decreasing: the largest dominant share of the machine first."""
-
-    def key(number: int, room: tuple[int, ...]) -> int:
-        return -max((size * _FINE // have for size, have in zip(sizes[number], room, strict=True) if have), default=0)
-
-    return key
-
-
-def _by_worth(sizes: tuple[tuple[int, ...], ...], worths: tuple[int, ...]) -> Callable[[int, tuple[int, ...]], int]:
-    """The most worth for the room taken, all kinds together, first."""
-
-    def key(number: int, room: tuple[int, ...]) -> int:
-        taken = sum(size * _FINE // have for size, have in zip(sizes[number], room, strict=True) if have)
-        return -(worths[number] * _FINE // max(1, taken))
-
-    return key
-
-
-def _even_shares(
-    number: int, wants: tuple[Want, ...], listings: tuple[Listing, ...], fitting: list[list[int]]
-) -> Mapping[str, int]:
-    want = wants[number]
-    if not want.spread:
-        return _nothing()
-    domains = {_domain(listing, want.spread) for listing, fits in zip(listings, fitting, strict=True) if number in fits}
-    standing = {domain: want.standing.get(domain, 0) for domain in domains}
-    even = -(-(sum(standing.values()) + want.count) // max(1, len(domains)))
-    return {domain: max(0, even - count) for domain, count in standing.items()}
-
-
-def _domain(listing: Listing, label: str) -> str:
-    return listing.pool.site if label == "site" else dict(listing.offer.labels).get(label, "")
 
 
 @dataclass(slots=True)
@@ -276,7 +64,7 @@ class _Load:
     lines: LineLoads | None
     contents: dict[int, int] = field(default_factory=dict)
 
-    def put(self, problem: _Problem, number: int, each: int, count: int) -> None:
+    def put(self, problem: Problem, number: int, each: int, count: int) -> None:
         want, size = problem.wants[each], problem.sizes[each]
         if self.lines is not None:
             site = problem.listings[number].pool.site
@@ -289,7 +77,7 @@ class _Load:
 class _Trial:
     """A choice in the making: what is still wanted, what is left of each bound, what is taken."""
 
-    problem: _Problem
+    problem: Problem
     left: list[int]
     nodes_left: dict[PoolName, int]
     stock_left: dict[tuple[CloudName, str], int]
@@ -297,13 +85,13 @@ class _Trial:
     lines: LineLoads | None
     domain_left: list[dict[str, int]]
     machines_in: dict[str, int] = field(default_factory=dict)
-    taken: list[tuple[int, _Contents]] = field(default_factory=list)
+    taken: list[tuple[int, Contents]] = field(default_factory=list)
     cost: int = 0
     keeps_spread: bool = True
-    packed: dict[tuple[int, int], tuple[_Contents, int]] = field(default_factory=dict)
+    packed: dict[tuple[int, int], tuple[Contents, int]] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, problem: _Problem) -> _Trial:
+    def start(cls, problem: Problem) -> _Trial:
         market = problem.market
         uses_lines = market.lines is not None and any(want.home is not None for want in problem.wants)
         return cls(
@@ -354,7 +142,7 @@ class _Trial:
 
     def follow_best_pilot(self) -> None:
         """Try every next machine, play the rest to its end behind it, and keep the best end; again from there."""
-        ways = (*_GREEDY_WAYS, _IN_TURN)
+        ways = (*GREEDY_WAYS, IN_TURN)
         best = min((self.played(None, way) for way in ways), key=_Trial.rank)
         done = len(self.taken)
         while done < len(best.taken):
@@ -371,7 +159,7 @@ class _Trial:
             self.take(*best.taken[done])
             done += 1
 
-    def played(self, first: tuple[int, _Contents] | None, way: int) -> _Trial:
+    def played(self, first: tuple[int, Contents] | None, way: int) -> _Trial:
         trial = self.copy()
         if first is not None:
             trial.take(*first)
@@ -386,7 +174,7 @@ class _Trial:
     def is_urgent(self) -> bool:
         return any(left and want.is_urgent for left, want in zip(self.left, self.problem.wants, strict=True))
 
-    def next_machine(self, ways: tuple[int, ...] = _GREEDY_WAYS) -> tuple[int, _Contents] | None:
+    def next_machine(self, ways: tuple[int, ...] = GREEDY_WAYS) -> tuple[int, Contents] | None:
         """The machine to rent next and what it carries, ``None`` where none can be had."""
         urgent = self.is_urgent()
         choices = [
@@ -404,15 +192,15 @@ class _Trial:
             cheapest = min(affordable, key=lambda each: (self.boot_seconds(each[1]), self.tie_break(each)))
         return cheapest[1], cheapest[2]
 
-    def price_for_worth(self, number: int, contents: _Contents) -> int:
+    def price_for_worth(self, number: int, contents: Contents) -> int:
         worth = sum(count * self.problem.worths[each] for each, count in contents)
-        return self.price(number, contents) * _WORTH_OF_A_MICRO * _FINE // max(1, worth)
+        return self.price(number, contents) * WORTH_OF_A_MICRO * FINE // max(1, worth)
 
-    def price(self, number: int, contents: _Contents) -> int:
+    def price(self, number: int, contents: Contents) -> int:
         instances = sum(count for _, count in contents)
         return price_of(self.problem.listings[number].offer, instances, self.problem.market.move_cost_micros)
 
-    def patience(self, number: int, contents: _Contents) -> Fraction:
+    def patience(self, number: int, contents: Contents) -> Fraction:
         """How many times the lowest price the most patient urgent want in a machine may pay to be served sooner."""
         boot = self.boot_seconds(number)
         wants = (self.problem.wants[each] for each, _ in contents)
@@ -422,7 +210,7 @@ class _Trial:
     def boot_seconds(self, number: int) -> float:
         return self.problem.listings[number].offer.boot_seconds
 
-    def tie_break(self, choice: tuple[int, int, _Contents]) -> tuple[int, int, float, int, _Contents]:
+    def tie_break(self, choice: tuple[int, int, Contents]) -> tuple[int, int, float, int, Contents]:
         price, number, contents = choice
         return price, self.machines_in.get(self.problem.zones[number], 0), self.boot_seconds(number), number, contents
 
@@ -430,7 +218,7 @@ class _Trial:
         """The listings of which one more machine can be had."""
         return [number for number in range(len(self.problem.listings)) if self.obstacle_to_renting(number) is None]
 
-    def packed_as(self, number: int, way: int) -> tuple[_Contents, int]:
+    def packed_as(self, number: int, way: int) -> tuple[Contents, int]:
         """What a machine would carry now, and its price for the worth of that.
 
         As less and less is left, a machine is packed as before while all of that is left still.
@@ -449,13 +237,13 @@ class _Trial:
         left = self.left[want]
         spread = self.problem.wants[want].spread
         if spread and self.keeps_spread:
-            left = min(left, self.domain_left[want].get(_domain(self.problem.listings[number], spread), 0))
+            left = min(left, self.domain_left[want].get(domain_of(self.problem.listings[number], spread), 0))
         return left
 
-    def pack(self, number: int, way: int) -> _Contents:
+    def pack(self, number: int, way: int) -> Contents:
         """Fill a machine of this listing with what is left: of each want as many as fit, or one each in turn."""
         load = _Load(list(self.problem.rooms[number]), self.lines.copy() if self.lines is not None else None)
-        left, sizes, order = self.left, self.problem.sizes, self.problem.orders[way % len(_GREEDY_WAYS)][number]
+        left, sizes, order = self.left, self.problem.sizes, self.problem.orders[way % len(GREEDY_WAYS)][number]
         goes_on = True
         while goes_on:
             goes_on = False
@@ -464,8 +252,8 @@ class _Trial:
                     continue
                 count = self.count_in(number, each, load)
                 if count > 0:
-                    load.put(self.problem, number, each, 1 if way == _IN_TURN else count)
-                    goes_on = way == _IN_TURN
+                    load.put(self.problem, number, each, 1 if way == IN_TURN else count)
+                    goes_on = way == IN_TURN
                     if any(map(gt, self.problem.least, load.room)):
                         return tuple(sorted(load.contents.items()))
         return tuple(sorted(load.contents.items()))
@@ -473,7 +261,7 @@ class _Trial:
     def count_in(self, number: int, each: int, load: _Load) -> int:
         """How many more of a want go into a machine that carries a load already."""
         want, already = self.problem.wants[each], load.contents.get(each, 0)
-        count = _copies(self.problem.sizes[each], load.room, self.most_of(each, number) - already)
+        count = copies_of(self.problem.sizes[each], load.room, self.most_of(each, number) - already)
         if want.max_per_node:
             count = min(count, want.max_per_node - already)
         if count <= 0 or (self.problem.keeps_apart and self.problem.is_apart(each, load.contents)):
@@ -483,14 +271,14 @@ class _Trial:
             count = load.lines.copies_in(want.home, site, want.load, not already, count)
         return count
 
-    def take(self, number: int, contents: _Contents) -> None:
+    def take(self, number: int, contents: Contents) -> None:
         """Rent one machine."""
         listing = self.problem.listings[number]
         for each, count in contents:
             want = self.problem.wants[each]
             self.left[each] -= count
             if want.spread:
-                domain = _domain(listing, want.spread)
+                domain = domain_of(listing, want.spread)
                 self.domain_left[each][domain] = self.domain_left[each].get(domain, 0) - count
             if self.lines is not None:
                 self.lines.reserve(want.home, listing.pool.site, want.load, True, count)
