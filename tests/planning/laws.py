@@ -50,7 +50,8 @@ def law_1_nodes_hold_what_is_placed(moment: Moment) -> None:
 
 
 def law_1_guests_keep_to_their_quota(moment: Moment) -> None:
-    """Never over-allocate a pool: guests that stay fit what it shares and lends, in every kind.
+    """Never over-allocate a pool: guests that stay fit what it shares and lends, in every kind; with best-effort
+    ones, which may use all that is idle, they fit what its owner leaves.
 
     Who is above a limit (it was lowered, or a node went) has notice. A guest is only ever added where
     all guests, leaving ones included, keep within the quota of the kinds that it asks for. Excused: a
@@ -60,14 +61,16 @@ def law_1_guests_keep_to_their_quota(moment: Moment) -> None:
     for pool in moment.fleet.pools:
         if pool.is_elastic or pool.name in overfull:
             continue
-        guests, limit = moment.guests(pool), moment.guest_limit(pool)
-        staying = total(each.resources for each in guests if is_staying(each))
-        assert staying.fits_in(limit), f"law 1: guests of {pool.name} hold {staying}, may hold {limit}"
-        used = total(each.resources for each in guests)
-        for guest in moment.added():
-            if guest in guests:
-                over = [kind for kind in guest.resources.kinds if used[kind] > limit[kind]]
-                assert not over, f"law 1: {guest.instance} came to {pool.name}, whose guests hold {used} of {limit}"
+        everybody = moment.guests(pool)
+        firm = [each for each in everybody if moment.is_firm(each)]
+        for guests, limit in ((firm, moment.guest_limit(pool)), (everybody, moment.idle(pool))):
+            staying = total(each.resources for each in guests if is_staying(each))
+            assert staying.fits_in(limit), f"law 1: guests of {pool.name} hold {staying}, may hold {limit}"
+            used = total(each.resources for each in guests)
+            for guest in moment.added():
+                if guest in guests:
+                    over = [kind for kind in guest.resources.kinds if used[kind] > limit[kind]]
+                    assert not over, f"law 1: {guest.instance} came to {pool.name}, whose guests hold {used} of {limit}"
 
 
 def law_1_commitments_keep_to_the_budget(moment: Moment) -> None:
@@ -207,9 +210,9 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
     """No idle capacity: no instance that is missing, of a service that may grow, fits on any node it may use.
 
     Judged apart from the planner's board: nodes by what the record places on them, quotas by their
-    arithmetic. Where a team waits for room on its own pool, all that it waits for counts as taken on
-    every node there: the one time-limited reservation. Where the ladder skips a rung, a place that only
-    opens because another came home in this very plan is for the next one.
+    arithmetic. Where a team waits for room on its own pool, or a service for whom others have notice, all
+    that it waits for counts as taken on every node there: the time-limited reservation. Where the ladder
+    skips a rung, a place that only opens because another came home in this very plan is for the next one.
     """
     for service in moment.services():
         explanation = moment.plan.explanations[service.id]
@@ -239,7 +242,8 @@ def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
         allowed = Rung.CLOUD in service.ladder and revision.proven_at is not None and before.proven_at is not None
         open_nodes = moment.ready_machines - _unpayable(moment)
         return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
-    held = moment.waiting_amount(each for each in moment.services() if each.team == pool.team)
+    served = {each.eviction.beneficiary for each in moment.placed() if each.eviction is not None}
+    held = moment.waiting_amount(each for each in moment.services() if each.team == pool.team or each.id in served)
     if not service.resources.fits_in(moment.free(node) - held):
         return False
     return {rung_for(moment, service, pool, claim) for claim in (held, NOTHING)} <= set(service.ladder)
@@ -264,7 +268,12 @@ def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources) -> R
     use, healthy = moment.owner_use(pool) + held, moment.healthy(pool.name)
     if pool.team == service.team:
         return Rung.OWN if quota.is_own(quota.own_part(pool, healthy), use, service.resources) else Rung.SHARED
-    guests = total(each.resources for each in moment.guests(pool)) + service.resources
-    if guests.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held)):
+    everybody = total(each.resources for each in moment.guests(pool)) + service.resources
+    if not everybody.fits_in(moment.idle(pool, held)):
+        return None
+    firm = total(each.resources for each in moment.guests(pool) if moment.is_firm(each)) + service.resources
+    counted = everybody if service.band is Band.BEST_EFFORT else firm
+    if counted.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held)):
         return Rung.SHARED
-    return Rung.BORROWED if guests.fits_in(moment.guest_limit(pool, promised=held)) else None
+    is_free = service.band is Band.BEST_EFFORT or firm.fits_in(moment.guest_limit(pool, promised=held))
+    return Rung.BORROWED if is_free else None

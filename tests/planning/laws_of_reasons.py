@@ -6,7 +6,7 @@ from springtide.model.events import Reason
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement, PlacementState, RentalState
 from springtide.model.resources import NOTHING, total
-from springtide.model.workloads import Service
+from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from tests.planning.laws import has_no_gap, is_blocked
 from tests.planning.moments import Moment
@@ -72,9 +72,16 @@ def _quota_figures_are_true(moment: Moment, service: Service, refusal: Reason) -
         assert placed[kind] <= used <= placed[kind] + promised[kind], f"law 11: {refusal.sentence}"
     else:
         borrow = refusal.code == "borrowed-full"
-        most, least = (moment.guest_limit(pool, may_borrow=borrow, promised=held) for held in (NOTHING, promised))
-        assert least[kind] <= limit <= most[kind], f"law 11: limit {limit}, truly {least[kind]} to {most[kind]}"
-        assert used == total(e.resources for e in moment.guests(pool))[kind], f"law 11: {refusal.sentence}"
+        everybody = moment.guests(pool)
+        firm = [each for each in everybody if moment.is_firm(each)]
+        counted = everybody if service.band is Band.BEST_EFFORT else firm
+        by_band = [moment.guest_limit(pool, may_borrow=borrow, promised=held)[kind] for held in (promised, NOTHING)]
+        idle = [moment.idle(pool, held)[kind] for held in (promised, NOTHING)]
+        if service.band is Band.BEST_EFFORT and borrow:
+            by_band = idle
+        of_band = used == total(e.resources for e in counted)[kind] and by_band[0] <= limit <= by_band[1]
+        of_all = used == total(e.resources for e in everybody)[kind] and idle[0] <= limit <= idle[1]
+        assert of_band or of_all, f"law 11: {refusal.sentence}: {by_band} by band, {idle} in all"
 
 
 _CODES_OF_RULE = {

@@ -14,7 +14,7 @@ from springtide.model.observations import ContainerState, MachineState, Readines
 from springtide.model.placements import Placement, PlacementState, RentalState
 from springtide.model.record import Commit, Kind, Record
 from springtide.model.resources import NOTHING, Resources, total
-from springtide.model.workloads import Service
+from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.board import Board
 from springtide.planning.draft import start_draft
@@ -109,6 +109,15 @@ class Moment:
         claim = self.owner_use(pool) + promised
         healthy = self.healthy(pool.name)
         return quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, claim, may_borrow=may_borrow)
+
+    def is_firm(self, placement: Placement) -> bool:
+        """Whether it counts toward what a pool lends: production, batch, and what nobody wants any more."""
+        service = self.after.services.get(placement.service)
+        return service is None or service.band is not Band.BEST_EFFORT
+
+    def idle(self, pool: Pool, promised: Resources = NOTHING) -> Resources:
+        """What of a pool its owner doesn't use or wait for."""
+        return (self.healthy(pool.name) - self.owner_use(pool) - promised).at_least_zero()
 
     def is_ready(self, id: InstanceId) -> bool:
         instance, probed = self.index.instances.get(id), self.index.readiness.get(id)

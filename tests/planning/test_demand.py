@@ -13,7 +13,8 @@ from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import RouterView, ServiceLoad, Usage, UsageSample
 from springtide.model.record import Change, Commit, Kind
 from springtide.model.workloads import ScalePolicy, Service
-from springtide.planning.demand import Demand, plan_demand, request_rates
+from springtide.planning.demand import plan_demand, request_rates
+from springtide.planning.demands import Demand
 from springtide.planning.index import Carry, Index, LoadPoint, RecordChanged, advance
 from tests.builders import a_fleet, a_placement, a_service, amount, at
 

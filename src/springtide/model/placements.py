@@ -23,7 +23,8 @@ class Eviction:
     """Why an instance must leave, and by when.
 
     It drains as soon as it is replaced, at latest at ``drain_by``, and is gone by ``gone_by``;
-    without deadlines it waits for its replacement. ``rule`` is a reason code.
+    without deadlines it waits for its replacement. ``rule`` is a reason code; ``chosen_by`` what set a
+    victim apart from those who could have left in its place.
     """
 
     rule: str
@@ -31,6 +32,7 @@ class Eviction:
     drain_by: datetime | None = None
     gone_by: datetime | None = None
     beneficiary: ServiceId | None = None
+    chosen_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,4 @@ class Rental:
     periods_committed: int = 1
     team: TeamName | None = None
     """The team whose need caused the rent; it pays."""
+    labels: tuple[tuple[str, str], ...] = ()

@@ -18,6 +18,14 @@ class Band(StrEnum):
     BATCH = "batch"
     BEST_EFFORT = "best-effort"
 
+    @property
+    def order(self) -> int:
+        """0 for production to 2 for best-effort: who is higher gives way to who is lower."""
+        return _BAND_ORDER[self]
+
+
+_BAND_ORDER = {band: order for order, band in enumerate(Band)}
+
 
 @dataclass(frozen=True, slots=True)
 class HttpProbe:

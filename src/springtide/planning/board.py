@@ -17,10 +17,11 @@ from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources
-from springtide.model.workloads import Service
+from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
 from springtide.planning.layout import IntArray, ask_vector, attributes_of, node_vector
+from springtide.planning.quota_tree import Breach, GuestUses, Tree
 from springtide.planning.rungs import PoolRungs, work_out_rungs
 from springtide.planning.space import Ask, Space
 
@@ -78,8 +79,9 @@ class KnownRungs:
 
     pool: Pool
     healthy: Resources
-    groups: tuple[tuple[Group, bool], ...]
-    """With whether the pool's owner runs them."""
+    own_part: Resources
+    groups: tuple[tuple[Group, bool, bool], ...]
+    """With whether the pool's owner runs them, and whether they are best-effort."""
     rungs: PoolRungs
 
 
@@ -107,6 +109,8 @@ class Board:
     groups: dict[ServiceId, Mapping[GroupKey, Group]]
     by_node: dict[NodeId, frozenset[InstanceId]]
     healthy: dict[PoolName, Resources]
+    tree: Tree
+    uses: GuestUses
     counts: dict[ServiceId, int] = field(default_factory=dict)
     services_in: dict[PoolName, set[ServiceId]] = field(default_factory=dict)
     leaving: set[InstanceId] = field(default_factory=set)
@@ -116,6 +120,8 @@ class Board:
     owner_use: dict[PoolName, Resources] = field(default_factory=dict)
     owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
+    band_use: dict[tuple[PoolName, Band], Resources] = field(default_factory=dict)
+    """What guests of one band use of a pool."""
     promised_own: dict[PoolName, Resources] = field(default_factory=dict)
     own_parts: dict[PoolName, Resources] = field(default_factory=dict)
     versions: dict[PoolName, int] = field(default_factory=dict)
@@ -124,6 +130,7 @@ class Board:
     known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
+    _shared_at: dict[PoolName, int] = field(default_factory=dict)
     _standing: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     _domains: dict[str, IntArray] = field(default_factory=dict)
     _apart: dict[ServiceId, list[ServiceId]] | None = None
@@ -151,13 +158,15 @@ class Board:
             nodes=list(layout.nodes),
             row_of=thawed(layout.row_of),
             rows_of_pool=thawed(layout.rows_of_pool),
-            class_of=np.pad(layout.class_of, (0, _SPARE_ROWS)),
+            class_of=np.concatenate([layout.class_of, np.zeros(_SPARE_ROWS, dtype=np.int64)]),
             classes=list(layout.classes),
             space=_space_of(ground),
             placements=thawed(ground.placements),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
             healthy=thawed(layout.healthy),
+            tree=layout.tree,
+            uses=GuestUses(layout.tree, {}),
             known_rungs=thawed(known_rungs or {}),
         )
         board._add_kinds(set(kinds).difference(layout.kinds))
@@ -263,14 +272,57 @@ class Board:
         placement = self.placements[id]
         if not self.rooms[placement.node].fits_later(placement.resources):
             return False
-        return self.owns(placement) or not self.guest_excess(placement.pool)
+        return self.owns(placement) or not any(self.guest_excess(placement.pool))
 
-    def guest_excess(self, pool_name: PoolName) -> Resources:
-        """By how much a pool's guests are above what they may use, as after a limit was lowered."""
-        use = self.guest_use.get(pool_name)
-        if not use or self.pools[pool_name].is_elastic:
-            return NOTHING
-        return (use - self.guest_quota(pool_name, may_borrow=True)).at_least_zero()
+    def guest_excess(self, pool_name: PoolName) -> tuple[Resources, Resources]:
+        """By how much a pool's guests are above what they may use: those of firm bands, and all together.
+
+        As after a limit was lowered, or when the owner grows.
+        """
+        if not self.guest_use.get(pool_name) or self.pools[pool_name].is_elastic:
+            return NOTHING, NOTHING
+        firm = self.guest_use_of(pool_name, Band.BATCH) - self.guest_quota(pool_name, may_borrow=True)
+        return firm.at_least_zero(), (self.guest_use[pool_name] - self.idle(pool_name)).at_least_zero()
+
+    def guest_use_of(self, pool_name: PoolName, lowest: Band) -> Resources:
+        """What guests down to a band use of a pool."""
+        if lowest is Band.BEST_EFFORT:
+            return self.guest_use.get(pool_name, NOTHING)
+        use = self.band_use.get((pool_name, Band.PRODUCTION), NOTHING)
+        return use + self.band_use.get((pool_name, Band.BATCH), NOTHING) if lowest is Band.BATCH else use
+
+    def idle(self, pool_name: PoolName) -> Resources:
+        """What of a pool its owner doesn't claim."""
+        return (self.healthy.get(pool_name, NOTHING) - self.owner_claim(pool_name)).at_least_zero()
+
+    def has_headroom(self, service: Service, pool_name: PoolName) -> bool:
+        """Whether the limits of teams and departments allow one more guest; best-effort ignores them."""
+        if not self.tree.limits or service.band is Band.BEST_EFFORT:
+            return True
+        self._count_shareable(pool_name)
+        return self.uses.has_headroom(pool_name, service.team, service.resources)
+
+    def headroom_refusal(self, service: Service, pool_name: PoolName) -> Breach | None:
+        """The first limit of a team or department that one more guest would break."""
+        if not self.tree.limits or service.band is Band.BEST_EFFORT:
+            return None
+        self._count_shareable(pool_name)
+        return self.uses.headroom_refusal(pool_name, service.team, service.resources)
+
+    def breaches(self) -> list[Breach]:
+        """The limits of teams and departments that are broken now."""
+        if not self.tree.limits:
+            return []
+        for pool_name in self.tree.pools:
+            self._count_shareable(pool_name)
+        return self.uses.breaches()
+
+    def _count_shareable(self, pool_name: PoolName) -> None:
+        """Let the limits know what a pool shares now; what an owner overflows into is no longer shared."""
+        now = self.versions.get(pool_name, 0)
+        if self._shared_at.get(pool_name) != now:
+            self._shared_at[pool_name] = now
+            self.uses.set_shareable(pool_name, self.guest_quota(pool_name, may_borrow=False))
 
     def guest_quota(self, pool_name: PoolName, *, may_borrow: bool) -> Resources:
         """What all guests of a pool may use, once the owner has what it claims."""
@@ -285,9 +337,9 @@ class Board:
 
     def own_part(self, pool_name: PoolName) -> Resources:
         """The nominal quota that a pool gives its team."""
-        if pool_name not in self.own_parts:
-            self.own_parts[pool_name] = quota.own_part(self.pools[pool_name], self.healthy.get(pool_name, NOTHING))
-        return self.own_parts[pool_name]
+        if not self.own_parts:
+            self.own_parts = self.tree.own_parts(self.healthy)
+        return self.own_parts.get(pool_name, NOTHING)
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold capacity of a node for one instance until it can be placed there."""
@@ -325,14 +377,6 @@ class Board:
         use = self.owner_use.get(pool, NOTHING)
         coming = self.promised_own.get(pool, NOTHING) - self.owner_leaving.get(pool, NOTHING)
         return use + coming.at_least_zero()
-
-    def rung_for(self, service: Service, pool_name: PoolName) -> Rung | None:
-        """The cheapest rung that the service's ladder and the pool's quotas allow for one more instance.
-
-        Speaks of quotas only; whether a node has room is the node's affair.
-        """
-        allowed = [rung for rung in self._rungs_in(service, self.pools[pool_name]) if rung in service.ladder]
-        return min(allowed, key=lambda rung: rung.order, default=None)
 
     def rung(self, placement: Placement) -> Rung:
         """The rung that counts give a placement now."""
@@ -414,58 +458,65 @@ class Board:
         self.versions[pool] = self.versions.get(pool, 0) + 1
 
     def _change_healthy(self, pool: PoolName, healthy: Resources) -> None:
+        is_same = healthy == self.healthy.get(pool, NOTHING)
         self.healthy[pool] = healthy
-        self.own_parts.pop(pool, None)
+        if pool in self.tree.pools and not is_same:
+            self.own_parts = {}
+            for each in self.tree.pools:
+                self.touch_pool(each)
         self.touch_pool(pool)
 
     def _find_rungs(self, pool_name: PoolName) -> PoolRungs:
         """What is known still, or worked out anew."""
         pool, healthy = self.pools[pool_name], self.healthy.get(pool_name, NOTHING)
+        own_part = self.own_part(pool_name)
         groups = tuple(
-            (group, self._is_owned(service, pool))
+            (group, self.is_owned(service, pool), self._is_best_effort(service))
             for service in sorted(self.services_in.get(pool_name, ()))
             for key, group in sorted(self.groups.get(service, {}).items(), key=lambda item: item[0])
             if key[0] == pool_name
         )
         known = self.known_rungs.get(pool_name)
-        if known is None or known.pool != pool or known.healthy != healthy or known.groups != groups:
-            rungs = work_out_rungs(
-                pool,
-                self.own_part(pool_name),
-                healthy,
-                self.owner_use.get(pool_name, NOTHING),
-                self.guest_use.get(pool_name, NOTHING),
-                lambda is_owner: [
-                    self.placements[id] for group, owned in groups if owned is is_owner for id in group.ids
-                ],
-            )
-            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, groups, rungs)
+        if known is None or (known.pool, known.healthy, known.own_part, known.groups) != (
+            pool,
+            healthy,
+            own_part,
+            groups,
+        ):
+            uses = self.owner_use.get(pool_name, NOTHING), self.guest_use.get(pool_name, NOTHING)
+            rungs = work_out_rungs(pool, own_part, healthy, *uses, lambda owners: self._standing_order(groups, owners))
+            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, own_part, groups, rungs)
         return known.rungs
 
-    def _is_owned(self, service: ServiceId, pool: Pool) -> bool:
+    def _standing_order(self, groups: Iterable[tuple[Group, bool, bool]], are_owners: bool) -> list[Placement]:
+        """Owners, or guests, of a pool: the longest-standing first; of guests, best-effort last."""
+        found = [
+            (is_best_effort and not are_owners, self.placements[id])
+            for group, is_owned, is_best_effort in groups
+            if is_owned is are_owners
+            for id in group.ids
+        ]
+        found.sort(key=lambda each: (each[0], each[1].placed_at, each[1].instance))
+        return [placement for _, placement in found]
+
+    def _is_best_effort(self, service: ServiceId) -> bool:
+        found = self.services.get(service)
+        return found is not None and found.band is Band.BEST_EFFORT
+
+    def is_owned(self, service: ServiceId, pool: Pool) -> bool:
+        """Whether a service's instances in a pool are its owner's."""
         found = self.services.get(service)
         return found is not None and self.is_owner(found.team, pool)
-
-    def _rungs_in(self, service: Service, pool: Pool) -> list[Rung]:
-        amount = service.resources
-        if pool.is_elastic:
-            return [Rung.CLOUD]
-        if self.is_owner(service.team, pool):
-            is_own = quota.is_own(self.own_part(pool.name), self.owner_claim(pool.name), amount)
-            return [Rung.OWN if is_own else Rung.SHARED]
-        guests = self.guest_use.get(pool.name, NOTHING) + amount
-        if guests.fits_in(self.guest_quota(pool.name, may_borrow=False)):
-            return [Rung.SHARED]
-        if guests.fits_in(self.guest_quota(pool.name, may_borrow=True)):
-            return [Rung.BORROWED]
-        return []
 
     def _count(self, placement: Placement, removed: Iterable[Placement] = (), added: Iterable[Placement] = ()) -> None:
         """Quotas count an instance until it is seen gone, also while it leaves."""
         pool, service = placement.pool, placement.service
-        use = self.owner_use if self.owns(placement) else self.guest_use
         sign = 1 if added else -1
-        use[pool] = use.get(pool, NOTHING) + placement.resources.times(sign)
+        amount = placement.resources.times(sign)
+        if self.owns(placement):
+            self.owner_use[pool] = self.owner_use.get(pool, NOTHING) + amount
+        else:
+            self._count_guests(pool, service, amount)
         mine, key = dict(self.groups.get(service, {})), (pool, placement.revision)
         mine[key] = regrouped(mine.get(key, Group()), removed, added)
         self.groups[service] = mine
@@ -476,6 +527,14 @@ class Board:
         self.services_in.setdefault(pool, set()).add(service)
         self.touched.add(placement.instance)
         self.touch_pool(pool)
+
+    def _count_guests(self, pool: PoolName, service_id: ServiceId, amount: Resources) -> None:
+        service = self.services.get(service_id)
+        band = service.band if service is not None else Band.PRODUCTION
+        self.guest_use[pool] = self.guest_use.get(pool, NOTHING) + amount
+        self.band_use[pool, band] = self.band_use.get((pool, band), NOTHING) + amount
+        if service is not None and band is not Band.BEST_EFFORT and self.tree.limits:
+            self.uses.add(pool, service.team, amount)
 
     def _count_leaving(self, placement: Placement, sign: int) -> None:
         row = self.row_of.get(placement.node)
@@ -488,20 +547,21 @@ class Board:
 
     def _sum_groups(self) -> None:
         """Counts and uses, group by group: there are far fewer groups than placements."""
-        uses: tuple[dict[PoolName, dict[str, int]], dict[PoolName, dict[str, int]]] = ({}, {})
+        owners: dict[PoolName, dict[str, int]] = {}
         for service_id, mine in self.groups.items():
             count = 0
             for (pool_name, _), group in mine.items():
                 count += len(group.ids)
                 self.services_in.setdefault(pool_name, set()).add(service_id)
                 pool = self.pools.get(pool_name)
-                if pool is not None:
-                    sums = uses[0 if self._is_owned(service_id, pool) else 1].setdefault(pool_name, {})
+                if pool is not None and self.is_owned(service_id, pool):
+                    sums = owners.setdefault(pool_name, {})
                     for kind, amount in group.amount.amounts:
                         sums[kind] = sums.get(kind, 0) + amount
+                elif pool is not None:
+                    self._count_guests(pool_name, service_id, group.amount)
             self.counts[service_id] = count
-        self.owner_use = {pool: Resources.of(sums) for pool, sums in uses[0].items()}
-        self.guest_use = {pool: Resources.of(sums) for pool, sums in uses[1].items()}
+        self.owner_use = {pool: Resources.of(sums) for pool, sums in owners.items()}
 
     def _add_kinds(self, fresh: set[str]) -> None:
         if not fresh:
@@ -510,15 +570,15 @@ class Board:
         self.column_of = {kind: column for column, kind in enumerate(self.kinds)}
         space = self.space
         for name in ("allocatable", "free", "leaving", "promised"):
-            setattr(space, name, np.pad(getattr(space, name), ((0, 0), (0, len(fresh)))))
+            setattr(space, name, _grown(getattr(space, name), 0, len(fresh)))
 
     def _add_rows(self) -> None:
         space, more = self.space, max(_SPARE_ROWS, len(self.nodes) // 2)
-        self.class_of = np.pad(self.class_of, (0, more))
+        self.class_of = np.concatenate([self.class_of, np.zeros(more, dtype=np.int64)])
         for name in ("allocatable", "free", "leaving", "promised"):
-            setattr(space, name, np.pad(getattr(space, name), ((0, more), (0, 0))))
+            setattr(space, name, _grown(getattr(space, name), more, 0))
         for name in ("is_ready", "accepts"):
-            setattr(space, name, np.pad(getattr(space, name), (0, more)))
+            setattr(space, name, np.concatenate([getattr(space, name), np.zeros(more, dtype=np.bool_)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,11 +599,18 @@ class Rooms(Mapping[NodeId, NodeRoom]):
 
 def _space_of(ground: Ground) -> Space:
     """The fleet's nodes with what is in use taken off, and spare rows for rented ones."""
-    allocatable = np.pad(ground.layout.allocatable, ((0, _SPARE_ROWS), (0, 0)))
+    allocatable = _grown(ground.layout.allocatable, _SPARE_ROWS, 0)
     free = allocatable.copy()
     free[: len(ground.used)] -= ground.used
     open_rows = np.arange(len(free)) < len(ground.used)
     return Space(allocatable, free, np.zeros_like(free), np.zeros_like(free), open_rows, open_rows.copy())
+
+
+def _grown(array: IntArray, rows: int, columns: int) -> IntArray:
+    """A copy with so many more rows and columns of noughts."""
+    grown = np.zeros((array.shape[0] + rows, array.shape[1] + columns), dtype=np.int64)
+    grown[: array.shape[0], : array.shape[1]] = array
+    return grown
 
 
 def all_rungs(board: Board) -> dict[InstanceId, Rung]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from fractions import Fraction
 
 from springtide.model.events import Event, Figure, Reason
 from springtide.model.fleet import Node
@@ -18,11 +17,11 @@ from springtide.model.resources import NOTHING
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
 from springtide.planning.demands import Demand
-from springtide.planning.fairness import dominant_shares
+from springtide.planning.fairness import Shares
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 from springtide.planning.memo import Memo, holds_still
 
-_LEAVES_IF = ("reclaim", "revision")
+_LEAVES_IF = ("reclaim", "gives-way", "fair-share", "revision")
 """Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
 its replacement has found room elsewhere."""
 
@@ -52,7 +51,7 @@ class Draft:
     events: list[Event] = field(default_factory=list)
     _endpoints: dict[InstanceId, EndpointLoad] | None = None
     _memos: dict[ServiceId, Memo | None] = field(default_factory=dict)
-    _shares: dict[TeamName, Fraction] | None = None
+    _shares: Shares | None = None
     _services_by_team: dict[TeamName, list[ServiceId]] | None = None
 
     def service(self, id: ServiceId) -> Service:
@@ -66,10 +65,10 @@ class Draft:
                 self._services_by_team.setdefault(service.team, []).append(id)
         return self._services_by_team.get(team, [])
 
-    def shares(self) -> dict[TeamName, Fraction]:
-        """The teams' weighted dominant shares as they were when first asked for: one measure for a whole plan."""
+    def shares(self) -> Shares:
+        """The teams' weighted dominant shares, from when they are first asked for on."""
         if self._shares is None:
-            self._shares = dominant_shares(self.board)
+            self._shares = Shares.on(self.board)
         return self._shares
 
     def memo(self, id: ServiceId) -> Memo | None:
@@ -79,6 +78,11 @@ class Draft:
             holds = memo is not None and holds_still(memo, self.board, self.index.ground, id)
             self._memos[id] = memo if holds else None
         return self._memos[id]
+
+    def recount_shares(self) -> Shares:
+        """The shares as they are now, for what comes after."""
+        self._shares = None
+        return self.shares()
 
     def after(self, seconds: float) -> datetime:
         """The moment so many seconds from now."""

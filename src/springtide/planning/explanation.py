@@ -6,18 +6,24 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from springtide.model.events import Reason
+from springtide.model.events import Figure, Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId
 from springtide.model.leases import Lease, Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources, describe
 from springtide.model.routing import RouteTable
-from springtide.model.workloads import Service
-from springtide.planning.board import NodeRoom, rungs_by_group
+from springtide.model.workloads import Band, Service
+from springtide.planning.admission import rung_for
+from springtide.planning.board import Board, NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
 from springtide.planning.memo import Holding, Memo, is_at_rest, rungs_under
+from springtide.planning.quota_tree import Breach, LimitName
+from springtide.planning.siting import Siting, tally_refusals
+
+MOST_POOLS_NAMED = 4
+"""More pools than these refuse in one sentence, with how many do for which reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,9 @@ def _rung_refusals(draft: Draft, service: Service, rung: Rung, missing: int) -> 
         return [Reason(refusal.code, f"cloud: {refusal.sentence}", refusal.figures)] if refusal else []
     refusals = [_pool_refusal(draft, service, pool, rung) for pool in _pools_of(draft, service, rung)]
     found = [refusal for refusal in refusals if refusal is not None]
-    return found if len(found) == len(refusals) else []
+    if len(found) < len(refusals):
+        return []
+    return found if len(found) <= MOST_POOLS_NAMED else [summarised(rung, found)]
 
 
 def _pools_of(draft: Draft, service: Service, rung: Rung) -> list[Pool]:
@@ -160,42 +168,124 @@ def _pools_of(draft: Draft, service: Service, rung: Rung) -> list[Pool]:
 
 def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Reason | None:
     """What of a pool's quota, or of its nodes, is too little for one more instance."""
-    used, limit = _use_and_limit(draft, service, pool, rung)
-    lacking = service.resources.lacking_in(limit - used)
-    if lacking:
-        kind = lacking[0]
-        # Beyond its limit a rung holds nothing: what is above stands on the next one.
-        have = f"{_amount(kind, min(used[kind], limit[kind]))} of {_amount(kind, limit[kind])}"
-        needs = _amount(kind, service.resources[kind])
-        sentence = f"{rung}: pool {pool.name} has {have} in use, and an instance needs {needs}."
-        figures = (
-            ("kind", kind),
-            ("limit", limit[kind]),
-            ("needs", service.resources[kind]),
-            ("pool", pool.name),
-            ("rung", rung.value),
-            ("used", used[kind]),
-        )
-        return Reason(f"{rung}-full", sentence, figures)
-    if draft.board.rung_for(service, pool.name) is None:
-        cheaper = Rung.OWN if draft.board.is_owner(service.team, pool) else Rung.SHARED
+    board = draft.board
+    if not board.is_owner(service.team, pool):
+        if not board.tree.lends_to(pool.name, service.team):
+            sentence = f"{rung}: pool {pool.name} belongs to another cohort, which lends nothing to {service.team}."
+            return Reason("other-cohort", sentence, (("pool", pool.name), ("rung", rung.value)))
+        if (breach := board.headroom_refusal(service, pool.name)) is not None:
+            return _limit_refusal(breach, pool, rung)
+    for used, limit in _uses_and_limits(board, service, pool, rung):
+        lacking = service.resources.lacking_in(limit - used)
+        if lacking:
+            return _quota_refusal(service, pool, rung, lacking[0], used, limit)
+    if rung_for(board, service, pool.name) is None:
+        cheaper = Rung.OWN if board.is_owner(service.team, pool) else Rung.SHARED
         sentence = f"{rung}: one more instance in pool {pool.name} would count as {cheaper}, which isn't on the ladder."
         return Reason("cheaper-rung-first", sentence, (("pool", pool.name), ("rung", rung.value)))
-    if best_room(draft.board, [pool.name], service) is not None:
+    if best_room(board, [pool.name], service) is not None:
         return None
-    count = len(draft.board.rows_in([pool.name]))
-    sentence = f"{rung}: none of the {count} nodes of pool {pool.name} has {describe(service.resources)} free at once."
-    return Reason("no-node-fits", sentence, (("nodes", count), ("pool", pool.name), ("rung", rung.value)))
+    return _node_refusal(board, service, pool, rung)
 
 
-def _use_and_limit(draft: Draft, service: Service, pool: Pool, rung: Rung) -> tuple[Resources, Resources]:
-    """What counts against the rung in a pool, and up to where."""
-    board = draft.board
+def _limit_refusal(breach: Breach, pool: Pool, rung: Rung) -> Reason:
+    kind, verb = breach.kind, "lends" if breach.name is LimitName.LENDING else "borrows"
+    most = dict(breach.limit.amounts)[kind]
+    sentence = (
+        f"{rung}: {breach.member.level} {breach.member.name} {verb} {_amount(kind, breach.used[kind])} of at most "
+        f"{_amount(kind, most)}; one more in pool {pool.name} would add {_amount(kind, breach.asked[kind])}."
+    )
+    figures = (
+        ("asked", breach.asked[kind]),
+        ("kind", kind),
+        ("limit", most),
+        ("member", breach.member.name),
+        ("pool", pool.name),
+        ("rung", rung.value),
+        ("used", breach.used[kind]),
+    )
+    return Reason(breach.name.value.replace("_", "-"), sentence, figures)
+
+
+def _quota_refusal(service: Service, pool: Pool, rung: Rung, kind: str, used: Resources, limit: Resources) -> Reason:
+    # Beyond its limit a rung holds nothing: what is above stands on the next one.
+    have = f"{_amount(kind, min(used[kind], limit[kind]))} of {_amount(kind, limit[kind])}"
+    needs = _amount(kind, service.resources[kind])
+    sentence = f"{rung}: pool {pool.name} has {have} in use, and an instance needs {needs}."
+    figures = (
+        ("kind", kind),
+        ("limit", limit[kind]),
+        ("needs", service.resources[kind]),
+        ("pool", pool.name),
+        ("rung", rung.value),
+        ("used", used[kind]),
+    )
+    return Reason(f"{rung}-full", sentence, figures)
+
+
+def _node_refusal(board: Board, service: Service, pool: Pool, rung: Rung) -> Reason:
+    """How many of a pool's nodes fail which filter."""
+    rows = board.rows_in([pool.name])
+    tally = tally_refusals(Siting(board), service, rows)
+    told = ", ".join(f"{count} {_failing(name)}" for name, count in tally)
+    sentence = (
+        f"{rung}: none of the {len(rows)} nodes of pool {pool.name} takes {describe(service.resources)}: "
+        f"{told or 'it has none'}."
+    )
+    figures: tuple[tuple[str, Figure], ...] = (("nodes", len(rows)), ("pool", pool.name), ("rung", rung.value))
+    return Reason("no-node-fits", sentence, (*figures, *((f"fails:{name}", count) for name, count in tally)))
+
+
+_STATES = {"closed": "about to leave the fleet", "booting": "still booting"}
+
+
+def _failing(name: str) -> str:
+    if name in _STATES:
+        return _STATES[name]
+    if any(sign in name for sign in ("==", "!=", "at most", "near ", "apart ")):
+        return f"not {name}"
+    return f"short of {name.partition('_')[0]}"
+
+
+def summarised(rung: Rung, refusals: list[Reason]) -> Reason:
+    """Many pools' refusals as one: how many pools for which reason, and how many nodes fail which filter."""
+    codes = Counter(each.code for each in refusals)
+    fails: Counter[str] = Counter()
+    for each in refusals:
+        fails.update({name: int(count) for name, count in each.figures if name.startswith("fails:")})
+    nodes = sum(int(each.figure("nodes")) for each in refusals if each.code == "no-node-fits")
+    pools = ", ".join(f"{count} {_SUMMARIES.get(code, code)}" for code, count in sorted(codes.items()))
+    told = ", ".join(f"{count} {_failing(name.partition(':')[2])}" for name, count in sorted(fails.items()))
+    of_nodes = f"; of their {nodes} nodes {told}" if nodes else ""
+    sentence = f"{rung}: none of {len(refusals)} pools takes one more: {pools}{of_nodes}. First: {refusals[0].sentence}"
+    figures: dict[str, Figure] = {"pools": len(refusals), "nodes": nodes, "rung": rung.value, **fails}
+    figures |= {f"pools:{code}": count for code, count in codes.items()}
+    return Reason("no-pool-fits", sentence, tuple(sorted(figures.items())))
+
+
+_SUMMARIES = {
+    "own-full": "have their own part in use",
+    "shared-full": "have what they share in use",
+    "borrowed-full": "have what they lend in use",
+    "no-node-fits": "have no node that fits",
+    "other-cohort": "are of another cohort",
+    "lending-limit": "are at a lending limit",
+    "borrowing-limit": "are beyond a borrowing limit",
+    "cheaper-rung-first": "would count as a rung that isn't on the ladder",
+}
+
+
+def _uses_and_limits(board: Board, service: Service, pool: Pool, rung: Rung) -> list[tuple[Resources, Resources]]:
+    """What counts against the rung in a pool, and up to where; guests are judged as a band and all together."""
     if board.is_owner(service.team, pool):
         limit = board.own_part(pool.name) if rung is Rung.OWN else board.healthy.get(pool.name, NOTHING)
-        return board.owner_claim(pool.name), limit
-    guests = board.guest_use.get(pool.name, NOTHING)
-    return guests, board.guest_quota(pool.name, may_borrow=rung is Rung.BORROWED)
+        return [(board.owner_claim(pool.name), limit)]
+    everybody, idle = board.guest_use_of(pool.name, Band.BEST_EFFORT), board.idle(pool.name)
+    shared = board.guest_quota(pool.name, may_borrow=False)
+    if service.band is Band.BEST_EFFORT:
+        return [(everybody, shared if rung is Rung.SHARED else idle)]
+    limit = shared if rung is Rung.SHARED else board.guest_quota(pool.name, may_borrow=True)
+    return [(board.guest_use_of(pool.name, Band.BATCH), limit), (everybody, idle)]
 
 
 def _amount(kind: str, amount: int) -> str:

@@ -1,39 +1,63 @@
-"""Who is next: the team with the lowest dominant share, then band, then the least served service.
+"""Weighted dominant-resource fairness: how much of what teams lend one another each of them uses.
 
-Source: Ghodsi et al., Dominant Resource Fairness, NSDI 2011; shares count only what a team uses
-beyond its own quota, over what its cohort shares and lends.
+A team's share is the largest, over resources, of its use beyond its own quota over what its cohort
+shares and may lend, divided by the team's weight. Source: Ghodsi et al., Dominant Resource Fairness,
+NSDI 2011, sections 4 and 4.3 (weights).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from springtide.model.identifiers import TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import NOTHING, Resources
 from springtide.planning import quota
-from springtide.planning.board import Board, all_rungs
+from springtide.planning.board import Board
+
+_LENT = (Rung.SHARED, Rung.BORROWED)
 
 
-def shareable_capacity(board: Board) -> Resources:
-    """Everything that the fleet's pools share or may lend."""
-    capacity = NOTHING
-    for pool in board.fleet.pools:
-        if not pool.is_elastic:
-            healthy, own = board.healthy.get(pool.name, NOTHING), board.own_part(pool.name)
-            capacity = capacity + (healthy - own) + quota.lending_limit(pool, own)
-    return capacity
+@dataclass(slots=True)
+class Shares:
+    """Every team's use beyond its own, as a plan goes on."""
 
+    capacity: Mapping[str, Resources]
+    cohorts: Mapping[TeamName, str]
+    weights: Mapping[TeamName, int]
+    use: dict[TeamName, Resources]
 
-def use_beyond_own(board: Board) -> dict[TeamName, Resources]:
-    """What each team uses on the rungs shared and borrowed, leaving instances left out."""
-    use: dict[TeamName, Resources] = {}
-    rungs = all_rungs(board)
-    for id, placement in board.placements.items():
-        team = board.team_of(placement)
-        if team is not None and id not in board.leaving and rungs[id] in (Rung.SHARED, Rung.BORROWED):
-            use[team] = use.get(team, NOTHING) + placement.resources
-    return use
+    @classmethod
+    def on(cls, board: Board) -> Shares:
+        """The shares that the board's placements give."""
+        tree, teams = board.tree, board.fleet.teams
+        cohorts = {team.name: tree.cohort_of(team.name) for team in reversed(teams)}
+        weights = {team.name: max(1, team.weight) for team in reversed(teams)}
+        return cls(shareable_capacity(board), cohorts, weights, use_beyond_own(board))
+
+    def of(self, team: TeamName) -> Fraction:
+        """The team's weighted dominant share."""
+        return self._share(team, self.use.get(team, NOTHING))
+
+    def with_more(self, team: TeamName, amount: Resources) -> Fraction:
+        """What it would be with so much more."""
+        return self._share(team, self.use.get(team, NOTHING) + amount)
+
+    def with_less(self, team: TeamName, amount: Resources) -> Fraction:
+        """What it would be with so much less."""
+        return self._share(team, self.use.get(team, NOTHING) - amount)
+
+    def add(self, team: TeamName, amount: Resources) -> None:
+        self.use[team] = self.use.get(team, NOTHING) + amount
+
+    def remove(self, team: TeamName, amount: Resources) -> None:
+        self.use[team] = self.use.get(team, NOTHING) - amount
+
+    def _share(self, team: TeamName, use: Resources) -> Fraction:
+        capacity = self.capacity.get(self.cohorts.get(team, ""), NOTHING)
+        return dominant_share(use, capacity, self.weights.get(team, 1))
 
 
 def dominant_share(use: Resources, capacity: Resources, weight: int) -> Fraction:
@@ -42,9 +66,44 @@ def dominant_share(use: Resources, capacity: Resources, weight: int) -> Fraction
     return max(shares, default=Fraction(0)) / weight
 
 
-def dominant_shares(board: Board) -> dict[TeamName, Fraction]:
-    """The weighted dominant share of every team that uses anything beyond its own."""
-    capacity = shareable_capacity(board)
-    return {
-        team: dominant_share(use, capacity, board.fleet.weight(team)) for team, use in use_beyond_own(board).items()
-    }
+def shareable_capacity(board: Board) -> dict[str, Resources]:
+    """By cohort, all that its pools share or may lend; a pool that is open to all counts in each."""
+    cohorts = {board.tree.cohort_of(team.name) for team in board.fleet.teams} | {""}
+    sums: dict[str, dict[str, int]] = {cohort: {} for cohort in cohorts}
+    for name, pool in board.pools.items():
+        place = board.tree.pools.get(name)
+        if place is None:
+            continue
+        own = board.own_part(name)
+        lent = (board.healthy.get(name, NOTHING) - own) + quota.lending_limit(pool, own)
+        for cohort in cohorts if place.cohort is None else {place.cohort} & cohorts:
+            for kind, amount in lent.amounts:
+                sums[cohort][kind] = sums[cohort].get(kind, 0) + amount
+    return {cohort: Resources.of(amounts) for cohort, amounts in sums.items()}
+
+
+def use_beyond_own(board: Board) -> dict[TeamName, Resources]:
+    """What each team uses on the rungs shared and borrowed, leaving instances left out."""
+    sums: dict[TeamName, dict[str, int]] = {}
+
+    def count(team: TeamName, amount: Resources, sign: int = 1) -> None:
+        mine = sums.setdefault(team, {})
+        for kind, value in amount.amounts:
+            mine[kind] = mine.get(kind, 0) + sign * value
+
+    for service in board.services.values():
+        for (pool, _), group in board.groups.get(service.id, {}).items():
+            rungs = board.rungs(pool)
+            uniform = rungs.owners if board.is_owner(service.team, board.pools[pool]) else rungs.guests
+            if uniform in _LENT:
+                count(service.team, group.amount)
+            elif uniform is None:
+                for id in group.ids:
+                    if rungs.by_id[id] in _LENT:
+                        count(service.team, board.placements[id].resources)
+    for id in board.leaving:
+        placement = board.placements[id]
+        team = board.team_of(placement)
+        if team is not None and board.rung(placement) in _LENT:
+            count(team, placement.resources, -1)
+    return {team: Resources.of(amounts) for team, amounts in sums.items()}

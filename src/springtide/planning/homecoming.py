@@ -10,6 +10,7 @@ from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.resources import CPU_MILLIS
 from springtide.model.workloads import Service
+from springtide.planning.admission import rung_for
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
@@ -73,7 +74,7 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     rooms = {source: room for source, room in found.items() if room is not None}
     if not rooms:
         return None
-    ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance)]
+    ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance) and not _is_held(draft, each)]
     for placement in by_avoidable_cost(draft, ready):
         source = draft.rung(placement)
         if source not in rooms:
@@ -84,6 +85,13 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
         if saving > cost or (cost == 0 and saving == 0):
             return _Move(placement, source, target, room, saving)
     return None
+
+
+def _is_held(draft: Draft, placement: Placement) -> bool:
+    """Whether a guest's minimum hold protects it from moves; at home and in the cloud nobody is a guest."""
+    if draft.board.pools[placement.pool].is_elastic or draft.board.owns(placement):
+        return False
+    return (draft.now - placement.placed_at).total_seconds() < draft.board.fleet.reclaim.hold_seconds
 
 
 def _possible_sources(draft: Draft, service: Service) -> set[Rung]:
@@ -104,7 +112,7 @@ def _cheaper_room(draft: Draft, service: Service, source: Rung) -> tuple[Rung, N
     best: tuple[Rung, NodeRoom] | None = None
     own = [board.pools[name] for name in board.pools_of(service.team)]
     for pool in own if source.order <= Rung.SHARED.order else board.fleet.pools:
-        rung = None if pool.is_elastic else board.rung_for(service, pool.name)
+        rung = None if pool.is_elastic else rung_for(board, service, pool.name)
         if rung is None or rung.order >= (best[0].order if best else source.order):
             continue
         room = best_room(board, [pool.name], service)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from springtide.model.fleet import EMPTY_FLEET, Fleet, Node, Pool
 from springtide.model.identifiers import NodeId, PoolName
 from springtide.model.resources import Resources
+from springtide.planning.quota_tree import Tree
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -37,6 +38,7 @@ class Layout:
     class_of: IntArray
     classes: tuple[Mapping[str, str], ...]
     healthy: Mapping[PoolName, Resources]
+    tree: Tree
 
     @property
     def column_of(self) -> dict[str, int]:
@@ -72,6 +74,7 @@ def lay_out(fleet: Fleet, kinds: Iterable[str] = ()) -> Layout:
         class_of=np.array(class_of, dtype=np.int64),
         classes=tuple(MappingProxyType(dict(attributes)) for attributes in numbers),
         healthy=MappingProxyType({pool: _sum(nodes[row].allocatable for row in found) for pool, found in rows.items()}),
+        tree=Tree.of(fleet),
     )
 
 

@@ -10,38 +10,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
-from springtide.model.placements import Eviction, Placement, PlacementState
+from springtide.model.placements import Placement
 from springtide.model.resources import Resources
 from springtide.model.workloads import Service
 from springtide.planning import quota
-from springtide.planning.draft import Draft, is_staying
+from springtide.planning.displacing import make_way_at_home
+from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_row
 from springtide.planning.layout import IntArray
+from springtide.planning.limits import enforce_limits
+from springtide.planning.notices import give_notice, is_reclaimed, withdraw_notices
 from springtide.planning.siting import Siting
 from springtide.planning.space import Space
 from springtide.planning.turns import neediest_first
-from springtide.planning.victims import RECLAIM, choose_victims, guests_by_rule, is_noticed
+from springtide.planning.victims import RECLAIM, by_rule, choose_victims, chosen_by, is_noticed
 
 
 def place_owned(draft: Draft) -> None:
-    """Place, promise and give notice for every team on its own pools; withdraw notices nobody needs."""
+    """Place, promise and give notice for every team on its own pools; withdraw owners' notices that nobody needs."""
     noticed = [each.instance for each in draft.all_departing() if is_noticed(each)]
     _place_teams(draft, {draft.service(id).team for id, count in draft.wanted.items() if count > 0})
     before = set(draft.board.leaving)
-    _enforce_limits(draft)
+    enforce_limits(draft)
     _place_teams(draft, _teams_of(draft, draft.board.leaving - before))
-    for id in sorted(set(noticed) - draft.board.leaving):
-        placement = draft.board.placements[id]
-        draft.update(replace(placement, eviction=None))
-        draft.wanted[placement.service] -= 1
-        sentence = f"{id} may stay: its owner no longer needs the room."
-        draft.say(placement.service, "notice-withdrawn", sentence, instance=id)
+    while displaced := _let_own_bands_give_way(draft):
+        _place_teams(draft, displaced)
+    reclaimed = [id for id in noticed if is_reclaimed(draft.board.placements[id])]
+    withdraw_notices(draft, reclaimed)
 
 
 def _place_teams(draft: Draft, teams: set[TeamName]) -> None:
@@ -74,6 +75,16 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     through = _through_guests(draft, pools, order)
     best = around if around.counts() >= through.counts() else _asking_guests(draft, pools, through.steps)
     _carry_out(draft, best)
+
+
+def _let_own_bands_give_way(draft: Draft) -> set[TeamName]:
+    """Once no guest is in the way any more, a team's own lower bands make room for its higher ones; whose did."""
+    hungry = [draft.service(id) for id, count in sorted(draft.wanted.items()) if count > 0 and id not in draft.blocked]
+    displaced = set()
+    for service in sorted(hungry, key=lambda each: (each.band.order, each.id)):
+        while _may_own(service) and draft.wanted[service.id] > 0 and make_way_at_home(draft, service):
+            displaced.add(service.team)
+    return displaced
 
 
 def _may_own(service: Service) -> bool:
@@ -143,12 +154,16 @@ class _Trial:
         self.steps.append(_Step(service, row, victims))
 
     def guests(self, row: int) -> list[Placement]:
-        """The guests of a node in the order in which they must leave."""
-        return guests_by_rule(self.draft.board, self.draft.board.nodes[row].id, self.victims, self.draft.shares())
+        """The guests of a node that nobody has asked to leave."""
+        board = self.draft.board
+        here = board.by_node.get(board.nodes[row].id, frozenset()) - board.leaving - self.victims
+        return [board.placements[id] for id in sorted(here) if not board.owns(board.placements[id])]
 
     def victims_on(self, row: int, amount: Resources) -> tuple[InstanceId, ...] | None:
+        """The guests of a node that must leave so that the amount fits there; ``None`` where all aren't enough."""
         later = self.space.later(np.array([row]))[0]
-        return choose_victims(self.guests(row), amount, self.draft.board.amount_of(later))
+        candidates = (each.placement for each in by_rule(self.draft, self.guests(row)))
+        return choose_victims(candidates, amount, self.draft.board.amount_of(later))
 
     def _rung(self, service: Service, pool: PoolName) -> Rung:
         own = quota.is_own(self.draft.board.own_part(pool), self.claims[pool], service.resources)
@@ -232,57 +247,19 @@ def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Ste
 def _carry_out(draft: Draft, trial: _Trial) -> None:
     for step in trial.steps:
         node = draft.board.nodes[step.row].id
-        for id in step.victims:
-            _notify(draft, id, step.service)
+        for id, why in _reasons(draft, step).items():
+            give_notice(draft, draft.board.placements[id], RECLAIM, step.service, why)
         if draft.board.rooms[node].fits_now(step.service.resources):
             draft.place(step.service, node)
         else:
             draft.promise(step.service, node)
 
 
-def _notify(draft: Draft, id: InstanceId, owner: Service) -> None:
-    """Give notice, or let a notice that runs go on from its own beginning."""
-    placement = draft.board.placements[id]
-    draft.board.mark_leaving(id)
-    if is_noticed(placement):
-        return
-    terms = draft.index.record.fleet.reclaim
-    rung = draft.rung(placement)
-    draft.wanted[placement.service] += 1 if is_staying(placement) else 0
-    draft.update(replace(placement, eviction=_notice(draft, owner.id)))
-    sentence = (
-        f"{owner.id} reclaims {placement.node} from {id} ({rung}): it drains once replaced, at latest in "
-        f"{terms.notice_seconds:g} s, and is gone {terms.grace_seconds:g} s later."
-    )
-    draft.say(placement.service, "reclaim-notice", sentence, instance=id, owner=owner.id, rung=rung.value)
-
-
-def _notice(draft: Draft, beneficiary: ServiceId | None) -> Eviction:
-    terms = draft.index.record.fleet.reclaim
-    gone_by = draft.after(terms.notice_seconds + terms.grace_seconds)
-    return Eviction(RECLAIM, draft.now, draft.after(terms.notice_seconds), gone_by, beneficiary)
-
-
-def _enforce_limits(draft: Draft) -> None:
-    """Guests above a limit that was lowered get notice: those who leave anyway count first, then the last to come."""
+def _reasons(draft: Draft, step: _Step) -> dict[InstanceId, str]:
+    """What set each of a step's victims apart from the guests that may stay beside them."""
+    if not step.victims:
+        return {}
     board = draft.board
-    for pool in board.fleet.pools:
-        excess = board.guest_excess(pool.name)
-        if not excess:
-            continue
-        guests = board.in_pool(pool.name)
-        guests.sort(key=lambda each: (each.instance in board.leaving, each.placed_at, each.instance), reverse=True)
-        for guest in guests:
-            if not board.owns(guest) and any(guest.resources[kind] > 0 for kind in excess.kinds):
-                excess = (excess - guest.resources).at_least_zero()
-                _notify_above_limit(draft, guest)
-
-
-def _notify_above_limit(draft: Draft, guest: Placement) -> None:
-    draft.board.mark_leaving(guest.instance)
-    has_deadline = guest.gone_by is not None or (guest.eviction is not None and guest.eviction.gone_by is not None)
-    if guest.state is PlacementState.RUNNING and not has_deadline:
-        draft.wanted[guest.service] += 1 if is_staying(guest) else 0
-        draft.update(replace(guest, eviction=_notice(draft, None)))
-        sentence = f"{guest.instance} must leave: guests of pool {guest.pool} use more than it lends."
-        draft.say(guest.service, "above-limit", sentence, instance=guest.instance)
+    here = (board.placements[id] for id in sorted(board.by_node[board.nodes[step.row].id] - board.leaving))
+    candidates = by_rule(draft, [each for each in here if not board.owns(each)])
+    return {id: chosen_by(candidates, id, step.victims) for id in step.victims}

@@ -40,7 +40,7 @@ def work_out_rungs(
 
     The longest-standing owner instances are own, later ones shared; of guests the longest-standing
     are shared, later ones borrowed. What leaves is counted like the rest. ``present`` gives the owners
-    (``True``) or the guests; it is asked only where not all of them stand on one rung.
+    (``True``) or the guests in that order; it is asked only where not all of them stand on one rung.
     """
     if pool.is_elastic:
         return PoolRungs(Rung.CLOUD, Rung.CLOUD)
@@ -52,18 +52,14 @@ def work_out_rungs(
     by_id: dict[InstanceId, Rung] = {}
     if owners is None:
         use = NOTHING
-        for placement in _by_standing(present(True)):
+        for placement in present(True):
             is_own = placement.resources.fits_in(own_part - use)
             by_id[placement.instance] = Rung.OWN if is_own else Rung.SHARED
             use = use + placement.resources
     if guests is None:
         use = NOTHING
-        for placement in _by_standing(present(False)):
+        for placement in present(False):
             shared = quota.is_shared(shareable, use, placement.resources)
             by_id[placement.instance] = Rung.SHARED if shared else Rung.BORROWED
             use = use + placement.resources
     return PoolRungs(owners, guests, MappingProxyType(by_id))
-
-
-def _by_standing(placements: Iterable[Placement]) -> list[Placement]:
-    return sorted(placements, key=lambda each: (each.placed_at, each.instance))

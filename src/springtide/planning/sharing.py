@@ -4,68 +4,107 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from springtide.model.identifiers import ServiceId, TeamName
+from springtide.model.identifiers import PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
-from springtide.model.resources import NOTHING, Resources
+from springtide.model.resources import Resources
 from springtide.model.workloads import Service
+from springtide.planning.admission import rung_for
 from springtide.planning.board import NodeRoom
+from springtide.planning.displacing import make_way
 from springtide.planning.draft import Draft
-from springtide.planning.fairness import dominant_share, shareable_capacity, use_beyond_own
+from springtide.planning.fairness import Shares
 from springtide.planning.fitting import best_room
+from springtide.planning.notices import is_reclaimed, withdraw_notices
 from springtide.planning.turns import service_order
+from springtide.planning.victims import is_noticed
 
 
 def place_guests(draft: Draft) -> None:
-    """Grant shared and borrowed capacity, lowest dominant share first, while any instance fits."""
+    """Grant shared and borrowed capacity, lowest dominant share first, while any instance fits or somebody gives way.
+
+    Notices that were given for guests' sake, and that none of them needs any more, are withdrawn.
+    """
     pools = [pool.name for pool in draft.board.fleet.pools if not pool.is_elastic]
+    noticed = [each.instance for each in draft.all_departing() if is_noticed(each) and not is_reclaimed(each)]
     for id in sorted(draft.index.record.services):
         if id not in draft.blocked:
             draft.take_back(id, pools)
     open_services = [id for id in sorted(draft.index.record.services) if _may_be_guest(draft, id)]
-    if not open_services:
-        return
-    capacity, use = shareable_capacity(draft.board), use_beyond_own(draft.board)
-    refused: list[ServiceId] = []
-    while open_services:
-        id = min(open_services, key=lambda each: _order(draft, each, use, capacity))
-        service = draft.service(id)
-        room = find_guest_room(draft, service)
-        if room is None:
-            open_services.remove(id)
-            refused.append(id)
-            continue
-        draft.place(service, room.node.id)
-        use[service.team] = use.get(service.team, NOTHING) + service.resources
-        if draft.wanted[id] <= 0:
-            open_services.remove(id)
-        # Who may only borrow waits until others have filled what is shared, and gets another turn then.
-        open_services += [each for each in refused if Rung.SHARED not in draft.service(each).ladder]
-        refused = [each for each in refused if Rung.SHARED in draft.service(each).ladder]
+    if open_services:
+        _Sharing(draft, draft.recount_shares()).fill(open_services)
+    withdraw_notices(draft, noticed)
 
 
-def find_guest_room(draft: Draft, service: Service) -> NodeRoom | None:
-    """The node for one more instance as a guest: the cheapest rung, then the fleet's order of pools, then best fit."""
-    for rung in (Rung.SHARED, Rung.BORROWED):
-        for pool in draft.board.fleet.pools:
-            if pool.is_elastic or draft.board.is_owner(service.team, pool):
+class _Sharing:
+    """One plan's turns: who is next, and where nothing more fits."""
+
+    def __init__(self, draft: Draft, shares: Shares) -> None:
+        self._draft = draft
+        self._shares = shares
+        self._full: dict[tuple[PoolName, Resources], int] = {}
+
+    def fill(self, open_services: list[ServiceId]) -> None:
+        draft = self._draft
+        refused: list[ServiceId] = []
+        while open_services:
+            id = min(open_services, key=self._order)
+            service = draft.service(id)
+            room = self.find_room(service)
+            if room is not None:
+                draft.place(service, room.node.id)
+                self._shares.add(service.team, service.resources)
+            elif make_way(draft, service, self._shares):
+                # Who has just given way looks for another place, as a guest or further down the ladder.
+                open_services += [each for each in self._displaced() if each not in {*open_services, *refused}]
+            else:
+                open_services.remove(id)
+                refused.append(id)
                 continue
-            if draft.board.rung_for(service, pool.name) is rung:
-                room = best_room(draft.board, [pool.name], service)
-                if room is not None:
-                    return room
-    return None
+            if draft.wanted[id] <= 0:
+                open_services.remove(id)
+            # Who may only borrow waits until others have filled what is shared, and gets another turn then.
+            open_services += [each for each in refused if Rung.SHARED not in draft.service(each).ladder]
+            refused = [each for each in refused if Rung.SHARED in draft.service(each).ladder]
+
+    def _displaced(self) -> list[ServiceId]:
+        """Services of which somebody leaves, and that want another place."""
+        departing = (id for id, leaving in self._draft.board.departing.items() if leaving)
+        services = self._draft.index.record.services
+        return sorted(id for id in departing if id in services and _may_be_guest(self._draft, id))
+
+    def find_room(self, service: Service) -> NodeRoom | None:
+        """The node for one more instance: the cheapest rung, then the fleet's order of pools, then best fit."""
+        board = self._draft.board
+        lenders = [p.name for p in board.fleet.pools if not p.is_elastic and not board.is_owner(service.team, p)]
+        borrowed: list[PoolName] = []
+        for pool in lenders:
+            rung = rung_for(board, service, pool)
+            if rung is Rung.SHARED and (room := self._room_in(pool, service)) is not None:
+                return room
+            if rung is Rung.BORROWED:
+                borrowed.append(pool)
+        found = (self._room_in(pool, service) for pool in borrowed)
+        return next((room for room in found if room is not None), None)
+
+    def _room_in(self, pool: PoolName, service: Service) -> NodeRoom | None:
+        """Not asked again while nothing has changed in the pool."""
+        key = pool, service.resources
+        version = self._draft.board.versions.get(pool, 0)
+        if self._full.get(key) == version:
+            return None
+        room = best_room(self._draft.board, [pool], service)
+        if room is None and not service.placement:
+            self._full[key] = version
+        return room
+
+    def _order(self, id: ServiceId) -> tuple[int, Fraction, TeamName, tuple[int, Fraction, ServiceId]]:
+        """Higher bands first, since lower ones would have to give way to them; then the lowest share."""
+        service = self._draft.service(id)
+        served = self._draft.demands[id].count - self._draft.wanted[id]
+        return service.band.order, self._shares.of(service.team), service.team, service_order(self._draft, id, served)
 
 
 def _may_be_guest(draft: Draft, id: ServiceId) -> bool:
     ladder = draft.service(id).ladder
     asks = draft.wanted[id] > 0 and id not in draft.blocked
     return asks and (Rung.SHARED in ladder or Rung.BORROWED in ladder)
-
-
-def _order(
-    draft: Draft, id: ServiceId, use: dict[TeamName, Resources], capacity: Resources
-) -> tuple[Fraction, TeamName, tuple[int, Fraction, ServiceId]]:
-    service = draft.service(id)
-    share = dominant_share(use.get(service.team, NOTHING), capacity, draft.board.fleet.weight(service.team))
-    served = draft.demands[id].count - draft.wanted[id]
-    return share, service.team, service_order(draft, id, served)

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from springtide.model.identifiers import ServiceId
-from springtide.model.workloads import Band
 from springtide.planning.draft import Draft
-
-BAND_ORDER = {Band.PRODUCTION: 0, Band.BATCH: 1, Band.BEST_EFFORT: 2}
 
 
 def service_order(draft: Draft, id: ServiceId, served: int) -> tuple[int, Fraction, ServiceId]:
     """Within a team: band first, then the lowest served fraction of the wanted count."""
     wanted = max(1, draft.demands[id].count)
-    return BAND_ORDER[draft.service(id).band], Fraction(served, wanted), id
+    return draft.service(id).band.order, Fraction(served, wanted), id
 
 
 def neediest_first(draft: Draft, wants: Mapping[ServiceId, int]) -> list[ServiceId]:

@@ -1,0 +1,255 @@
+"""Making way: lower bands to higher ones, and teams above their fair share to those below, never to ping-pong.
+
+Who gives way gets notice, and the place is promised meanwhile. Fairness takes only what a team has had
+for its minimum hold, and only where the taker afterwards doesn't use more than the giver: so whoever
+gave can't take it back, and the exchange ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, TeamName
+from springtide.model.leases import Rung
+from springtide.model.placements import Placement, PlacementState
+from springtide.model.resources import NOTHING, Resources, total
+from springtide.model.workloads import Band, Service
+from springtide.planning import quota
+from springtide.planning.board import Board
+from springtide.planning.draft import Draft
+from springtide.planning.fairness import Shares
+from springtide.planning.notices import give_notice
+from springtide.planning.siting import Siting
+from springtide.planning.victims import (
+    FAIR_SHARE,
+    GIVES_WAY,
+    Candidate,
+    by_rule,
+    choose_victims,
+    chosen_by,
+    is_noticed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A node, who must leave it or its pool for one instance to fit, and among whom they were chosen."""
+
+    pool: PoolName
+    row: int
+    victims: tuple[InstanceId, ...]
+    candidates: list[Candidate]
+
+
+def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
+    """Promise one instance a place on others' machines where guests give way; whether anybody did."""
+    if not _may_anybody(draft.board, service, shares):
+        return False
+    board = draft.board
+    found: list[_Way] = []
+    for pool in board.fleet.pools:
+        if pool.is_elastic or board.is_owner(service.team, pool) or not board.tree.lends_to(pool.name, service.team):
+            continue
+        yielding = {id: rule for id in _guests(board, pool.name) if (rule := _rule_for(draft, id, service, shares))}
+        if yielding:
+            found += _ways_in(draft, service, pool.name, yielding)
+    found = [way for way in found if _is_fair(draft, service, way, shares)]
+    return _go(draft, service, found, shares)
+
+
+def make_way_at_home(draft: Draft, service: Service) -> bool:
+    """Promise one instance a place on its team's machines where the team's own lower bands give way."""
+    board = draft.board
+    found: list[_Way] = []
+    for pool in board.pools_of(service.team):
+        lower = [each for each in board.in_pool(pool) if board.owns(each) and _is_lower(draft, each, service)]
+        candidates = by_rule(draft, [each for each in lower if _is_there(draft, each)])
+        for node in sorted({each.placement.node for each in candidates}):
+            row = board.row_of[node]
+            here = [each for each in candidates if each.placement.node == node]
+            victims = _victims_on(board, service, row, here)
+            if victims and _home_rung(board, service, pool, victims) in service.ladder:
+                found.append(_Way(pool, row, victims, candidates))
+    return _go(draft, service, found, None)
+
+
+def _home_rung(board: Board, service: Service, pool: PoolName, victims: tuple[InstanceId, ...]) -> Rung:
+    """The rung on which it would then begin at home."""
+    claim = board.owner_claim(pool) - total(board.placements[id].resources for id in victims)
+    return Rung.OWN if quota.is_own(board.own_part(pool), claim, service.resources) else Rung.SHARED
+
+
+def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None) -> bool:
+    """Carry out the way that disturbs fewest; whether there was one."""
+    board = draft.board
+
+    def cost(way: _Way) -> tuple[int, int, str, NodeId]:
+        fresh = sum(1 for id in way.victims if not is_noticed(board.placements[id]))
+        return fresh, len(way.victims), way.pool, board.nodes[way.row].id
+
+    way = min(found, key=cost, default=None)
+    if way is None:
+        return False
+    for id in way.victims:
+        victim, team = board.placements[id], board.team_of(board.placements[id])
+        rule = GIVES_WAY if _is_lower(draft, victim, service) else FAIR_SHARE
+        give_notice(draft, victim, rule, service, chosen_by(way.candidates, id, way.victims))
+        if shares is not None and team is not None:
+            shares.remove(team, victim.resources)
+    if shares is not None:
+        shares.add(service.team, service.resources)
+    draft.promise(service, board.nodes[way.row].id)
+    return True
+
+
+def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
+    """Whether it is worth looking: somebody of a lower band, or a team that uses more than this one would."""
+    after = shares.with_more(service.team, service.resources)
+    lower = any(use and each.order > service.band.order for (_, each), use in board.band_use.items())
+    return lower or any(shares.of(team) > after for team in shares.use if team != service.team)
+
+
+def _guests(board: Board, pool: PoolName) -> list[InstanceId]:
+    ids = (
+        id
+        for service in board.services_in.get(pool, ())
+        if not board.is_owned(service, board.pools[pool])
+        for key, group in board.groups.get(service, {}).items()
+        if key[0] == pool
+        for id in group.ids
+    )
+    return sorted(id for id in ids if id not in board.leaving)
+
+
+def _rule_for(draft: Draft, id: InstanceId, taker: Service, shares: Shares) -> str | None:
+    """Why a guest would have to give way to one more instance, if so."""
+    guest = draft.board.placements[id]
+    service = draft.index.record.services.get(guest.service)
+    if service is None or not _is_there(draft, guest):
+        return None
+    if service.band.order > taker.band.order:
+        return GIVES_WAY
+    if service.band.order < taker.band.order or service.team == taker.team or _is_held(draft, guest):
+        return None
+    after = shares.with_more(taker.team, taker.resources)
+    is_fairer = after < shares.of(service.team) and after <= shares.with_less(service.team, guest.resources)
+    return FAIR_SHARE if is_fairer else None
+
+
+def _is_lower(draft: Draft, placement: Placement, taker: Service) -> bool:
+    service = draft.index.record.services.get(placement.service)
+    return service is not None and service.band.order > taker.band.order
+
+
+def _is_there(draft: Draft, placement: Placement) -> bool:
+    """Whether it runs, and isn't about to go anyway."""
+    is_asked = placement.eviction is not None and not is_noticed(placement)
+    return placement.state is PlacementState.RUNNING and not is_asked and placement.instance not in draft.board.leaving
+
+
+def _is_held(draft: Draft, guest: Placement) -> bool:
+    """Whether its minimum hold protects it."""
+    return (draft.now - guest.placed_at).total_seconds() < draft.index.record.fleet.reclaim.hold_seconds
+
+
+def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: dict[InstanceId, str]) -> list[_Way]:
+    """For each node of a pool, who must leave it, and the pool, for one more instance to fit."""
+    board = draft.board
+    candidates = by_rule(draft, [board.placements[id] for id in yielding])
+    if _above(board, service, pool, [each.placement for each in candidates]):
+        return []
+    rows = Siting(board).open_rows(service, board.rows_in([pool]))
+    by_node: dict[NodeId, list[Candidate]] = {}
+    for each in candidates:
+        by_node.setdefault(each.placement.node, []).append(each)
+    ways: list[_Way] = []
+    for row in rows[board.space.accepts[rows]]:
+        here = by_node.get(board.nodes[row].id, [])
+        victims = _victims_on(board, service, int(row), here)
+        if victims is not None:
+            victims = _with_quota(board, service, pool, victims, candidates)
+        if victims:
+            ways.append(_Way(pool, int(row), victims, candidates))
+    return ways
+
+
+def _victims_on(board: Board, service: Service, row: int, here: list[Candidate]) -> tuple[InstanceId, ...] | None:
+    if not here and not board.space.fits_later(row, board.ask(service.resources)):
+        return None
+    later = board.space.later(np.array([row]))[0]
+    return choose_victims((each.placement for each in here), service.resources, board.amount_of(later))
+
+
+def _with_quota(
+    board: Board, service: Service, pool: PoolName, victims: tuple[InstanceId, ...], candidates: list[Candidate]
+) -> tuple[InstanceId, ...] | None:
+    """The victims, and as many more of the pool as its quotas ask for; ``None`` where that isn't enough."""
+    chosen = [board.placements[id] for id in victims]
+    for candidate in candidates:
+        above = _above(board, service, pool, chosen)
+        if not above:
+            break
+        guest = candidate.placement
+        if guest not in chosen and any(guest.resources[kind] > 0 for kind in above.kinds):
+            chosen.append(guest)
+    if _above(board, service, pool, chosen) or not _rung_is_on_ladder(board, service, pool, chosen):
+        return None
+    return tuple(each.instance for each in chosen)
+
+
+def _above(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
+    """By how much guests would be above what they may use with one more and without those gone."""
+    everybody = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone) + service.resources
+    above = (everybody - board.idle(pool)).at_least_zero()
+    if service.band is not Band.BEST_EFFORT:
+        firm = _firm_use(board, pool, gone) + service.resources
+        over = (firm - board.guest_quota(pool, may_borrow=True)).at_least_zero()
+        above = Resources.of((kind, max(above[kind], over[kind])) for kind in {*above.kinds, *over.kinds})
+    above = Resources.of((kind, value) for kind, value in above.amounts if service.resources[kind] > 0)
+    return above or _above_limits(board, service, pool, gone)
+
+
+def _above_limits(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
+    """The same of the limits of teams and departments."""
+    if not board.tree.limits or service.band is Band.BEST_EFFORT:
+        return NOTHING
+    counted = [(each, team) for each in gone if (team := board.team_of(each)) and _is_firm(board, each)]
+    for each, team in counted:
+        board.uses.remove(pool, team, each.resources)
+    breach = board.headroom_refusal(service, pool)
+    for each, team in counted:
+        board.uses.add(pool, team, each.resources)
+    return breach.excess if breach is not None else NOTHING
+
+
+def _firm_use(board: Board, pool: PoolName, gone: list[Placement]) -> Resources:
+    left = board.guest_use_of(pool, Band.BATCH)
+    return left - total(each.resources for each in gone if _is_firm(board, each))
+
+
+def _is_firm(board: Board, placement: Placement) -> bool:
+    service = board.services.get(placement.service)
+    return service is None or service.band is not Band.BEST_EFFORT
+
+
+def _rung_is_on_ladder(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> bool:
+    """Whether the rung on which it would then begin is one that the service may use."""
+    if service.band is Band.BEST_EFFORT:
+        used = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone)
+    else:
+        used = _firm_use(board, pool, gone)
+    is_shared = (used + service.resources).fits_in(board.guest_quota(pool, may_borrow=False))
+    return (Rung.SHARED if is_shared else Rung.BORROWED) in service.ladder
+
+
+def _is_fair(draft: Draft, service: Service, way: _Way, shares: Shares) -> bool:
+    """Whether, all together, no team would lose more to the taker than fairness allows."""
+    after = shares.with_more(service.team, service.resources)
+    losses: dict[TeamName, list[Resources]] = {}
+    for victim in (draft.board.placements[id] for id in way.victims):
+        team = draft.board.team_of(victim)
+        if team is not None and not _is_lower(draft, victim, service):
+            losses.setdefault(team, []).append(victim.resources)
+    return all(after <= shares.with_less(team, total(lost)) for team, lost in losses.items())
