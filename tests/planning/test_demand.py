@@ -13,9 +13,9 @@ from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import RouterView, ServiceLoad, Usage, UsageSample
 from springtide.model.record import Change, Commit, Kind
 from springtide.model.workloads import ScalePolicy, Service
-from springtide.planning.demand import plan_demand, request_rates
+from springtide.planning.demand import plan_demand
 from springtide.planning.demands import Demand
-from springtide.planning.index import Carry, Index, LoadPoint, RecordChanged, advance
+from springtide.planning.index import Carry, Index, LoadPoint, RecordChanged, advance, mean_rate
 from tests.builders import a_fleet, a_placement, a_service, amount, at
 
 TERMS = ScalingTerms(up_seconds=1, down_seconds=5, tolerance=0.05)
@@ -96,8 +96,8 @@ def test_counters_that_begin_anew_are_not_a_fall_nor_a_spike() -> None:
         RouterView(at(2), "2", ((WEB, ServiceLoad(40)),), ()),
         RouterView(at(3), "2", ((WEB, ServiceLoad(80)),), ()),
     ]
-    rates = [round(rate) for _, rate in request_rates(advance(index, views).loads[WEB], 1)]
-    assert rates == [40, 40, 40]
+    rates = [point.rate for point in advance(index, views).loads[WEB]]
+    assert rates == [None, 40, 40, 40]
 
 
 @given(st.lists(st.floats(0.05, 0.7), min_size=8, max_size=30))
@@ -105,8 +105,10 @@ def test_a_steady_rate_is_seen_as_steady_however_irregular_the_looks(gaps: list[
     second, points = 0.0, [LoadPoint(at(0), 0)]
     for gap in gaps:
         second += gap
-        points.append(LoadPoint(at(second), round(1000 * second)))
-    assert all(abs(rate - 1000) <= 2 / 0.05 for _, rate in request_rates(points, 1))
+        rate = mean_rate(points, at(second), round(1000 * second), 1)
+        assert rate is not None
+        assert abs(rate - 1000) <= 2 / 0.05
+        points.append(LoadPoint(at(second), round(1000 * second), rate))
 
 
 def test_bounds_hold_and_say_so() -> None:

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from springtide.model.fleet import ScalingTerms
 from springtide.model.history import Sample, ServiceSample
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ServiceLoad
 from springtide.model.placements import RentalState
 from springtide.model.record import Record
-from springtide.planning.demand import request_rates
 from springtide.planning.explanation import Explanation
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
@@ -72,6 +70,5 @@ def _service_sample(index: Index, explanation: Explanation, load: ServiceLoad) -
 
 def rate_of(index: Index, service: ServiceId) -> float | None:
     """The service's present arrivals per second, ``None`` before two samples."""
-    terms: ScalingTerms = index.record.fleet.scaling
-    rates = request_rates(index.loads.get(service, ())[-32:], terms.up_seconds)
-    return rates[-1][1] if rates else None
+    points = index.loads.get(service, ())
+    return points[-1].rate if points else None

@@ -25,13 +25,43 @@ from springtide.planning.index import CpuPoint, Index, LoadPoint
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What one signal asked for at one moment; ``load`` is in ``unit``."""
+    """What a load asks for: so many instances at so much each; both in ``unit``."""
 
-    at: datetime
     count: int
     load: float
     per_instance: float
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One kind of load of a service, oldest first: moments with the mean over the window that ends there."""
+
+    loads: Sequence[LoadPoint] | Sequence[CpuPoint]
+    per_instance: float
+    unit: str
+    tolerance: float
+
+    def need(self, load: float) -> Need:
+        """Instances so that none carries more than its target and the tolerated share above."""
+        count = ceil(round(load / (self.per_instance * (1 + self.tolerance)), 9))
+        return Need(count, load, self.per_instance, self.unit)
+
+    def latest(self) -> Need:
+        return self.need(_mean_at(self.loads[-1]) or 0.0)
+
+    def highest_since(self, start: datetime) -> Need:
+        """The need of the highest load from then on; the latest where nothing was seen since."""
+        means = [mean for each in self.loads if each.at >= start and (mean := _mean_at(each)) is not None]
+        return self.need(max(means)) if means else self.latest()
+
+    def begins(self) -> datetime:
+        """When the first mean was known."""
+        return next((each.at for each in self.loads if _mean_at(each) is not None), self.loads[-1].at)
+
+
+def _mean_at(point: LoadPoint | CpuPoint) -> float | None:
+    return point.rate if isinstance(point, LoadPoint) else point.mean_millis
 
 
 def plan_demand(index: Index, now: datetime) -> dict[ServiceId, Demand]:
@@ -60,78 +90,38 @@ def _running_counts(index: Index) -> Counter[ServiceId]:
 
 def _demand_of(index: Index, service: Service, present: int, now: datetime) -> Demand:
     terms = index.record.fleet.scaling
-    signals = [needs for needs in (_request_needs(index, service, terms), _cpu_needs(index, service, terms)) if needs]
+    signals = [each for each in (_requests(index, service, terms), _cpu(index, service, terms)) if each is not None]
     if not signals:
         return _fixed(service, present)
-    asked = [_within_windows(needs, present, terms, now) for needs in signals]
+    asked = [_within_windows(signal, present, terms, now) for signal in signals]
     count, need = max(asked, key=lambda each: (each[0], each[1].unit))
     return _bounded(service, count, need)
 
 
-def _within_windows(needs: Sequence[Need], present: int, terms: ScalingTerms, now: datetime) -> tuple[int, Need]:
+def _within_windows(signal: Signal, present: int, terms: ScalingTerms, now: datetime) -> tuple[int, Need]:
     """The count after the rules for rise and fall, and the need that decided it."""
-    latest = needs[-1]
+    latest = signal.latest()
     if latest.count >= present:
         return latest.count, latest
     start = now - timedelta(seconds=terms.down_seconds)
-    highest = max((need for need in needs if need.at >= start), key=lambda need: need.count, default=latest)
-    if needs[0].at > start:
+    highest = signal.highest_since(start)
+    if signal.begins() > start:
         return max(present, highest.count), latest
     return min(present, highest.count), highest
 
 
-def _request_needs(index: Index, service: Service, terms: ScalingTerms) -> list[Need]:
-    target = service.scale.requests_per_second
-    if target is None:
-        return []
-    points = index.loads.get(service.id, ())
-    return [
-        Need(at, _count_for(rate, target, terms.tolerance), rate, target, "requests a second")
-        for at, rate in request_rates(points, terms.up_seconds)
-    ]
+def _requests(index: Index, service: Service, terms: ScalingTerms) -> Signal | None:
+    target, points = service.scale.requests_per_second, index.loads.get(service.id, ())
+    if target is None or target <= 0 or not points or points[-1].rate is None:
+        return None
+    return Signal(points, target, "requests a second", terms.tolerance)
 
 
-def request_rates(points: Sequence[LoadPoint], window_seconds: float) -> list[tuple[datetime, float]]:
-    """The mean arrivals per second over the window that ends at each point, oldest first.
-
-    While less than a window has been seen, the mean is over what there is.
-    """
-    rates: list[tuple[datetime, float]] = []
-    first = 0
-    for last in range(1, len(points)):
-        start = points[last].at - timedelta(seconds=window_seconds)
-        while first + 1 < last and points[first + 1].at <= start:
-            first += 1
-        seconds = (points[last].at - points[first].at).total_seconds()
-        if seconds > 0:
-            rates.append((points[last].at, (points[last].arrived - points[first].arrived) / seconds))
-    return rates
-
-
-def _cpu_needs(index: Index, service: Service, terms: ScalingTerms) -> list[Need]:
-    percent, reserved = service.scale.cpu_percent, service.resources[CPU_MILLIS]
-    if percent is None or reserved <= 0:
-        return []
-    per_instance = reserved * percent / 100
-    points = index.cpu.get(service.id, ())
-    return [
-        Need(point.at, _count_for(mean, per_instance, terms.tolerance), mean, per_instance, "millis of cpu")
-        for point, mean in zip(points, _means(points, terms.up_seconds), strict=True)
-    ]
-
-
-def _means(points: Sequence[CpuPoint], window_seconds: float) -> list[float]:
-    means = []
-    for last, point in enumerate(points):
-        start = point.at - timedelta(seconds=window_seconds)
-        window = [each.used_millis for each in points[: last + 1] if each.at > start]
-        means.append(sum(window) / len(window))
-    return means
-
-
-def _count_for(load: float, per_instance: float, tolerance: float) -> int:
-    """Instances so that none carries more than its target and the tolerated share above."""
-    return ceil(round(load / (per_instance * (1 + tolerance)), 9))
+def _cpu(index: Index, service: Service, terms: ScalingTerms) -> Signal | None:
+    percent, reserved, points = service.scale.cpu_percent, service.resources[CPU_MILLIS], index.cpu.get(service.id, ())
+    if percent is None or percent <= 0 or reserved <= 0 or not points:
+        return None
+    return Signal(points, reserved * percent / 100, "millis of cpu", terms.tolerance)
 
 
 def _fixed(service: Service, present: int) -> Demand:

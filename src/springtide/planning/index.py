@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -147,18 +148,27 @@ Observation = (
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """Requests that a service has had in all until a moment, whatever the router's restarts."""
+    """Requests that a service has had in all until a moment, whatever the router's restarts.
+
+    ``rate`` is the mean arrivals per second over the up window that ends here, worked out once when the
+    point came; ``None`` at the first.
+    """
 
     at: datetime
     arrived: int
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CpuPoint:
-    """The cpu that all instances of a service used, as a mean since the point before."""
+    """The cpu that all instances of a service used, as a mean since the point before.
+
+    ``mean_millis`` is the mean of the points within the up window that ends here.
+    """
 
     at: datetime
     used_millis: int
+    mean_millis: float = 0.0
 
 
 Point = TypeVar("Point", LoadPoint, CpuPoint)
@@ -282,14 +292,34 @@ def _with_router_view(index: Index, view: RouterView) -> Index:
     before = index.router
     same_counters = before is not None and before.generation == view.generation
     counted = dict(before.services) if before is not None and same_counters else {}
-    horizon = _history_start(index, view.at)
+    horizon, window = _history_start(index, view.at), index.record.fleet.scaling.up_seconds
     loads = thawed(index.loads)
     for service, load in view.services:
         points = loads.get(service, ())
         arrived_before = points[-1].arrived if points else 0
         fresh = load.requests - counted.get(service, ServiceLoad()).requests
-        loads[service] = (*_since(points, horizon), LoadPoint(view.at, arrived_before + max(0, fresh)))
+        arrived = arrived_before + max(0, fresh)
+        rate = mean_rate(points, view.at, arrived, window)
+        loads[service] = (*_since(points, horizon), LoadPoint(view.at, arrived, rate))
     return replace(index, router=view, loads=_frozen(loads))
+
+
+def mean_rate(points: Sequence[LoadPoint], at: datetime, arrived: int, window_seconds: float) -> float | None:
+    """The mean arrivals per second over the window that ends now; over what there is while that is less.
+
+    ``None`` where no time has passed since the first point, or a clock has jumped back.
+    """
+    if not points:
+        return None
+    first = max(0, bisect_right(points, at - timedelta(seconds=window_seconds), key=lambda point: point.at) - 1)
+    seconds = (at - points[first].at).total_seconds()
+    return (arrived - points[first].arrived) / seconds if seconds > 0 else None
+
+
+def _mean_millis(points: Sequence[CpuPoint], at: datetime, used_millis: int, window_seconds: float) -> float:
+    first = bisect_right(points, at - timedelta(seconds=window_seconds), key=lambda point: point.at)
+    window = [used_millis, *(point.used_millis for point in points[first:])]
+    return sum(window) / len(window)
 
 
 def _with_usage(index: Index, sample: UsageSample) -> Index:
@@ -299,8 +329,9 @@ def _with_usage(index: Index, sample: UsageSample) -> Index:
         seconds = (sample.at - before.at).total_seconds()
         horizon = _history_start(index, sample.at)
         for service, nanoseconds in _nanoseconds_by_service(index, dict(before.instances), sample).items():
-            used_millis = round(nanoseconds / seconds / 1_000_000)
-            cpu[service] = (*_since(cpu.get(service, ()), horizon), CpuPoint(sample.at, used_millis))
+            used_millis, points = round(nanoseconds / seconds / 1_000_000), cpu.get(service, ())
+            mean = _mean_millis(points, sample.at, used_millis, index.record.fleet.scaling.up_seconds)
+            cpu[service] = (*_since(points, horizon), CpuPoint(sample.at, used_millis, mean))
     return replace(index, usage=sample, cpu=_frozen(cpu))
 
 

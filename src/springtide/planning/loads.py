@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from springtide.model.errors import RefusedError
 from springtide.model.identifiers import ServiceId
-from springtide.planning.demand import request_rates
 from springtide.planning.index import Index
 from springtide.planning.what_if import Spike
 
@@ -69,11 +68,11 @@ class Loads:
 def present_loads(index: Index, now: datetime) -> Loads:
     """What services carry now: the means over the up window that the planner itself answers."""
     window = index.record.fleet.scaling.up_seconds
-    rates = {id: request_rates(points, window) for id, points in index.loads.items()}
+    rates = {id: points[-1].rate for id, points in sorted(index.loads.items()) if points}
     start = index.usage.at - timedelta(seconds=window) if index.usage is not None else now
     recent = {id: [each.used_millis for each in points if each.at > start] for id, points in index.cpu.items()}
     return Loads(
         start=now,
-        requests=MappingProxyType({id: max(0.0, seen[-1][1]) for id, seen in sorted(rates.items()) if seen}),
+        requests=MappingProxyType({id: max(0.0, rate) for id, rate in rates.items() if rate is not None}),
         cpu_millis=MappingProxyType({id: sum(used) / len(used) for id, used in sorted(recent.items()) if used}),
     )
