@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from springtide.api.views_fleet import fleet_json
 from springtide.cli import deploying, ending
-from springtide.cli.deploying import app_json, fleet_of
+from springtide.cli.deploying import app_json
 from springtide.formats.app_specs import DeployedApp, with_images
 from springtide.formats.compose import load_app
 from springtide.model.identifiers import AppName, ServiceId
@@ -22,7 +21,7 @@ from springtide.model.observations import Readiness
 from springtide.model.record import Change, Kind
 from springtide.planning.index import CrashHistory
 from tests.api.platforms import HandMadePlatform, a_container, placed
-from tests.builders import START, a_fleet, a_placement
+from tests.builders import START, a_placement
 from tests.cli.conftest import PLAIN_FLEET
 from tests.cli.terminals import Terminal
 
@@ -211,10 +210,6 @@ async def test_down_of_an_unknown_app_says_what_there_is(terminal: Terminal) -> 
     assert said.code == 1
     assert "There is no app 'fed'." in said.err
     assert "feed" in said.err
-
-
-def test_the_fleet_comes_back_from_the_api_as_it_was() -> None:
-    assert fleet_of(json.loads(json.dumps(fleet_json(a_fleet())))) == a_fleet()
 
 
 def test_an_app_arrives_at_the_api_as_it_was_sent(compose_file: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from springtide.api.deployments import find_service
+from springtide.api.fleet_form import fleet_json
 from springtide.api.platform import Platform
 from springtide.api.standing import take_standing
-from springtide.api.views_fleet import fleet_json, ledger_entry_wire, pool_wires, rent_micros, status_wire
+from springtide.api.views_fleet import ledger_entry_wire, pool_wires, rent_micros, status_wire
 from springtide.api.views_services import instance_wires, sample_wire, service_wires
 from springtide.api.views_why import why_wire
 from springtide.api.wire import (

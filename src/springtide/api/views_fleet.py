@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any
 
 from springtide.api.standing import Standing
 from springtide.api.views_services import readiness_of, service_wires
@@ -72,17 +70,6 @@ def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire])
         used=amounts(total(_used(room) for room in rooms)),
         nodes=[nodes[room.node.id] for room in rooms],
     )
-
-
-def fleet_json(value: Any) -> Any:
-    """The fleet, or a part of it, as plain JSON: resources become amounts by kind."""
-    if isinstance(value, Resources):
-        return amounts(value)
-    if isinstance(value, tuple):
-        return [fleet_json(each) for each in value]
-    if is_dataclass(value):
-        return {each.name: fleet_json(getattr(value, each.name)) for each in fields(value)}
-    return value
 
 
 def amounts(resources: Resources) -> Amounts:

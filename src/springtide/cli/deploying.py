@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2
 CRASHES_TO_GIVE_UP = 3
-RESOURCES_OF_FLEET = frozenset({"allocatable", "resources", "lending_limit", "defaults"})
 
 Progress = Callable[[str], None]
 
@@ -55,6 +54,8 @@ class Deployment:
         return spec
 
     def fleet(self) -> Fleet:
+        from springtide.api.fleet_form import fleet_of
+
         return fleet_of(self.client.get("fleet"))
 
     def pin(self, spec: AppSpec) -> DeployedApp:
@@ -153,25 +154,3 @@ def app_json(deployed: DeployedApp) -> Any:
     from springtide.formats.app_specs import DeployedApp
 
     return TypeAdapter(DeployedApp).dump_python(deployed, mode="json")
-
-
-def fleet_of(told: Any) -> Fleet:
-    """The fleet from what the API tells, where resources are amounts by kind."""
-    from pydantic import TypeAdapter
-
-    from springtide.model.fleet import Fleet
-
-    return TypeAdapter(Fleet).validate_python(_with_resources(told))
-
-
-def _with_resources(told: Any) -> Any:
-    if isinstance(told, list):
-        return [_with_resources(each) for each in told]
-    if not isinstance(told, dict):
-        return told
-    return {
-        key: {"amounts": sorted(value.items())}
-        if key in RESOURCES_OF_FLEET and value is not None
-        else _with_resources(value)
-        for key, value in told.items()
-    }
