@@ -39,7 +39,7 @@ class Resources:
         merged = dict(self.amounts)
         for kind, amount in other.amounts:
             merged[kind] = merged.get(kind, 0) + amount
-        return Resources.of(merged)
+        return _built(merged, is_sorted=len(merged) == len(self.amounts))
 
     def __sub__(self, other: Resources) -> Resources:
         if not other.amounts:
@@ -47,7 +47,7 @@ class Resources:
         merged = dict(self.amounts)
         for kind, amount in other.amounts:
             merged[kind] = merged.get(kind, 0) - amount
-        return Resources.of(merged)
+        return _built(merged, is_sorted=len(merged) == len(self.amounts))
 
     def __bool__(self) -> bool:
         return bool(self.amounts)
@@ -62,7 +62,9 @@ class Resources:
 
     def at_least_zero(self) -> Resources:
         """Negative amounts become nought."""
-        return Resources.of((kind, amount) for kind, amount in self.amounts if amount > 0)
+        if all(amount > 0 for _, amount in self.amounts):
+            return self
+        return Resources(tuple(each for each in self.amounts if each[1] > 0))
 
     def fits_in(self, room: Resources) -> bool:
         """Whether each amount asked for is at most what ``room`` has of that kind.
@@ -81,6 +83,12 @@ class Resources:
         """How many copies fit in ``room`` as one heap (not node by node)."""
         have = dict(room.amounts)
         return min((max(0, have.get(kind, 0)) // amount for kind, amount in self.amounts if amount > 0), default=0)
+
+
+def _built(amounts: dict[str, int], *, is_sorted: bool) -> Resources:
+    """Without the noughts; sorting is left out where no kind has come in: sums are made by the million."""
+    pairs = [pair for pair in amounts.items() if pair[1]]
+    return Resources(tuple(pairs if is_sorted else sorted(pairs)))
 
 
 NOTHING = Resources()

@@ -141,6 +141,11 @@ class PlacementRules:
     apart: tuple[ServiceId, ...] = ()
     domain: str = "node"
 
+    @property
+    def depends_on_others(self) -> bool:
+        """Whether more is asked than what each node says by itself."""
+        return bool(self.spread or self.max_per_node or self.near or self.apart)
+
     def __bool__(self) -> bool:
         return bool(self.constraints or self.spread or self.max_per_node or self.near or self.apart)
 

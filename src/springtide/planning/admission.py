@@ -21,6 +21,15 @@ def rung_for(board: Board, service: Service, pool_name: PoolName, *, giving_way:
 
     ``giving_way``: once all guests of lower bands have left.
     """
+    pool = board.pools[pool_name]
+    is_lent = pool.is_elastic or board.is_owner(service.team, pool) or board.tree.lends_to(pool_name, service.team)
+    if not is_lent or not (giving_way or board.has_headroom(service, pool_name)):
+        return None
+    return quota_rung(board, service, pool_name, giving_way=giving_way)
+
+
+def quota_rung(board: Board, service: Service, pool_name: PoolName, *, giving_way: bool = False) -> Rung | None:
+    """The same as far as the pool itself says, whatever cohorts and the limits of teams and departments do."""
     rung = _rung_in(board, service, board.pools[pool_name], giving_way)
     return rung if rung in service.ladder else None
 
@@ -31,10 +40,6 @@ def _rung_in(board: Board, service: Service, pool: Pool, giving_way: bool) -> Ru
     if board.is_owner(service.team, pool):
         own = quota.is_own(board.own_part(pool.name), board.owner_claim(pool.name), service.resources)
         return Rung.OWN if own else Rung.SHARED
-    if not board.tree.lends_to(pool.name, service.team):
-        return None
-    if not board.has_headroom(service, pool.name) and not giving_way:
-        return None
     lacking = guests_above(board, service, pool.name, giving_way=giving_way)
     if lacking:
         return None

@@ -17,10 +17,10 @@ from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources
-from springtide.model.workloads import Band, Service
+from springtide.model.workloads import Band, Constraint, Service
 from springtide.planning import quota
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
-from springtide.planning.layout import IntArray, ask_vector, attributes_of, node_vector
+from springtide.planning.layout import BoolArray, IntArray, ask_vector, attributes_of, node_vector
 from springtide.planning.quota_tree import Breach, GuestUses, Tree
 from springtide.planning.rungs import PoolRungs, work_out_rungs
 from springtide.planning.space import Ask, Space
@@ -128,6 +128,8 @@ class Board:
     """By pool, how often anything there has changed in this plan."""
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
     known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
+    known_masks: dict[Constraint, BoolArray] = field(default_factory=dict)
+    """By constraint, the rows whose labels meet it."""
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
     _shared_at: dict[PoolName, int] = field(default_factory=dict)
@@ -203,6 +205,7 @@ class Board:
         self.class_of[row] = len(self.classes)
         self.classes.append(dict(attributes_of(node, self.pools.get(node.pool))))
         self._domains.clear()
+        self.known_masks.clear()
         whole = np.array(node_vector(node.allocatable, self.column_of), dtype=np.int64)
         space = self.space
         space.allocatable[row], space.free[row] = whole, whole
@@ -297,7 +300,8 @@ class Board:
 
     def has_headroom(self, service: Service, pool_name: PoolName) -> bool:
         """Whether the limits of teams and departments allow one more guest; best-effort ignores them."""
-        if not self.tree.limits or service.band is Band.BEST_EFFORT:
+        pool = self.pools[pool_name]
+        if not self.tree.limits or service.band is Band.BEST_EFFORT or self.is_owner(service.team, pool):
             return True
         self._count_shareable(pool_name)
         return self.uses.has_headroom(pool_name, service.team, service.resources)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from springtide.model.identifiers import InstanceId, NodeId, PoolName, TeamName
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources, total
@@ -49,13 +50,17 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
         return False
     board = draft.board
     found: list[_Way] = []
-    for pool in board.fleet.pools:
-        if pool.is_elastic or board.is_owner(service.team, pool) or not board.tree.lends_to(pool.name, service.team):
+    rules: dict[tuple[ServiceId, Resources], str | None] = {}
+    fewest = 0 if any(is_noticed(each) for each in draft.all_departing()) else 1
+    for name in sorted(board.tree.pools):
+        pool = board.pools[name]
+        if board.is_owner(service.team, pool) or not board.tree.lends_to(name, service.team):
             continue
-        yielding = {id: rule for id in _guests(board, pool.name) if (rule := _rule_for(draft, id, service, shares))}
-        if yielding:
-            found += _ways_in(draft, service, pool.name, yielding)
-    found = [way for way in found if _is_fair(draft, service, way, shares)]
+        yielding = _yielding(draft, pool, service, shares, rules)
+        ways = _ways_in(draft, service, name, yielding) if yielding else []
+        found += [way for way in ways if _is_fair(draft, service, way, shares)]
+        if any(_cost(board, way)[:2] == (fewest, 1) for way in found):
+            break  # nobody could be disturbed less, and of equal ways the first by name is taken
     return _go(draft, service, found, shares)
 
 
@@ -84,12 +89,7 @@ def _home_rung(board: Board, service: Service, pool: PoolName, victims: tuple[In
 def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None) -> bool:
     """Carry out the way that disturbs fewest; whether there was one."""
     board = draft.board
-
-    def cost(way: _Way) -> tuple[int, int, str, NodeId]:
-        fresh = sum(1 for id in way.victims if not is_noticed(board.placements[id]))
-        return fresh, len(way.victims), way.pool, board.nodes[way.row].id
-
-    way = min(found, key=cost, default=None)
+    way = min(found, key=lambda each: _cost(board, each), default=None)
     if way is None:
         return False
     for id in way.victims:
@@ -104,6 +104,12 @@ def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None
     return True
 
 
+def _cost(board: Board, way: _Way) -> tuple[int, int, PoolName, NodeId]:
+    """Who hasn't been asked yet counts first, then all who must leave, then the pool and the node by name."""
+    fresh = sum(1 for id in way.victims if not is_noticed(board.placements[id]))
+    return fresh, len(way.victims), way.pool, board.nodes[way.row].id
+
+
 def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
     """Whether it is worth looking: somebody of a lower band, or a team that uses more than this one would."""
     after = shares.with_more(service.team, service.resources)
@@ -111,31 +117,45 @@ def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
     return lower or any(shares.of(team) > after for team in shares.use if team != service.team)
 
 
-def _guests(board: Board, pool: PoolName) -> list[InstanceId]:
-    ids = (
-        id
-        for service in board.services_in.get(pool, ())
-        if not board.is_owned(service, board.pools[pool])
-        for key, group in board.groups.get(service, {}).items()
-        if key[0] == pool
-        for id in group.ids
-    )
-    return sorted(id for id in ids if id not in board.leaving)
+def _yielding(
+    draft: Draft, pool: Pool, taker: Service, shares: Shares, rules: dict[tuple[ServiceId, Resources], str | None]
+) -> list[Placement]:
+    """The guests of a pool who would give way to one more instance, by id.
+
+    Asked once for each service: its instances are alike in all but their hold. ``rules`` keeps the answers.
+    """
+    board, found = draft.board, []
+    for id in board.services_in.get(pool.name, ()):
+        if board.is_owned(id, pool):
+            continue
+        for key, group in board.groups.get(id, {}).items():
+            if key[0] != pool.name or not group.ids:
+                continue
+            one = board.placements[min(group.ids)].resources
+            if (id, one) not in rules:
+                rules[id, one] = _rule_for(draft, id, one, taker, shares)
+            if rules[id, one] is not None:
+                found += [each for each in group.ids if _may_yield(draft, each, rules[id, one])]
+    return [board.placements[id] for id in sorted(found)]
 
 
-def _rule_for(draft: Draft, id: InstanceId, taker: Service, shares: Shares) -> str | None:
-    """Why a guest would have to give way to one more instance, if so."""
-    guest = draft.board.placements[id]
-    service = draft.index.record.services.get(guest.service)
-    if service is None or not _is_there(draft, guest):
+def _rule_for(draft: Draft, giver: ServiceId, amount: Resources, taker: Service, shares: Shares) -> str | None:
+    """Why an instance of one service would have to give way to one of another, if so."""
+    service = draft.index.record.services.get(giver)
+    if service is None:
         return None
     if service.band.order > taker.band.order:
         return GIVES_WAY
-    if service.band.order < taker.band.order or service.team == taker.team or _is_held(draft, guest):
+    if service.band.order < taker.band.order or service.team == taker.team:
         return None
     after = shares.with_more(taker.team, taker.resources)
-    is_fairer = after < shares.of(service.team) and after <= shares.with_less(service.team, guest.resources)
+    is_fairer = after < shares.of(service.team) and after <= shares.with_less(service.team, amount)
     return FAIR_SHARE if is_fairer else None
+
+
+def _may_yield(draft: Draft, id: InstanceId, rule: str | None) -> bool:
+    guest = draft.board.placements[id]
+    return _is_there(draft, guest) and (rule == GIVES_WAY or not _is_held(draft, guest))
 
 
 def _is_lower(draft: Draft, placement: Placement, taker: Service) -> bool:
@@ -154,12 +174,12 @@ def _is_held(draft: Draft, guest: Placement) -> bool:
     return (draft.now - guest.placed_at).total_seconds() < draft.index.record.fleet.reclaim.hold_seconds
 
 
-def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: dict[InstanceId, str]) -> list[_Way]:
+def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Placement]) -> list[_Way]:
     """For each node of a pool, who must leave it, and the pool, for one more instance to fit."""
     board = draft.board
-    candidates = by_rule(draft, [board.placements[id] for id in yielding])
-    if _above(board, service, pool, [each.placement for each in candidates]):
+    if _above(board, service, pool, yielding):
         return []
+    candidates = by_rule(draft, yielding)
     rows = Siting(board).open_rows(service, board.rows_in([pool]))
     by_node: dict[NodeId, list[Candidate]] = {}
     for each in candidates:

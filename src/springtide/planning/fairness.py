@@ -8,7 +8,7 @@ NSDI 2011, sections 4 and 4.3 (weights).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from springtide.model.identifiers import TeamName
@@ -28,6 +28,7 @@ class Shares:
     cohorts: Mapping[TeamName, str]
     weights: Mapping[TeamName, int]
     use: dict[TeamName, Resources]
+    _known: dict[TeamName, Fraction] = field(default_factory=dict)
 
     @classmethod
     def on(cls, board: Board) -> Shares:
@@ -39,7 +40,9 @@ class Shares:
 
     def of(self, team: TeamName) -> Fraction:
         """The team's weighted dominant share."""
-        return self._share(team, self.use.get(team, NOTHING))
+        if team not in self._known:
+            self._known[team] = self._share(team, self.use.get(team, NOTHING))
+        return self._known[team]
 
     def with_more(self, team: TeamName, amount: Resources) -> Fraction:
         """What it would be with so much more."""
@@ -51,9 +54,11 @@ class Shares:
 
     def add(self, team: TeamName, amount: Resources) -> None:
         self.use[team] = self.use.get(team, NOTHING) + amount
+        self._known.pop(team, None)
 
     def remove(self, team: TeamName, amount: Resources) -> None:
         self.use[team] = self.use.get(team, NOTHING) - amount
+        self._known.pop(team, None)
 
     def _share(self, team: TeamName, use: Resources) -> Fraction:
         capacity = self.capacity.get(self.cohorts.get(team, ""), NOTHING)

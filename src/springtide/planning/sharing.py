@@ -7,8 +7,8 @@ from fractions import Fraction
 from springtide.model.identifiers import PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import Resources
-from springtide.model.workloads import Service
-from springtide.planning.admission import rung_for
+from springtide.model.workloads import Constraint, Service
+from springtide.planning.admission import quota_rung
 from springtide.planning.board import NodeRoom
 from springtide.planning.displacing import make_way
 from springtide.planning.draft import Draft
@@ -41,7 +41,9 @@ class _Sharing:
     def __init__(self, draft: Draft, shares: Shares) -> None:
         self._draft = draft
         self._shares = shares
-        self._full: dict[tuple[PoolName, Resources], int] = {}
+        self._full: dict[tuple[PoolName, Resources, tuple[Constraint, ...]], int] = {}
+        self._lenders: dict[TeamName, list[PoolName]] = {}
+        self._rungs: dict[ServiceId, dict[PoolName, tuple[int, Rung | None]]] = {}
 
     def fill(self, open_services: list[ServiceId]) -> None:
         draft = self._draft
@@ -74,11 +76,9 @@ class _Sharing:
 
     def find_room(self, service: Service) -> NodeRoom | None:
         """The node for one more instance: the cheapest rung, then the fleet's order of pools, then best fit."""
-        board = self._draft.board
-        lenders = [p.name for p in board.fleet.pools if not p.is_elastic and not board.is_owner(service.team, p)]
         borrowed: list[PoolName] = []
-        for pool in lenders:
-            rung = rung_for(board, service, pool)
+        for pool in self._lenders_of(service.team):
+            rung = self._rung_in(pool, service)
             if rung is Rung.SHARED and (room := self._room_in(pool, service)) is not None:
                 return room
             if rung is Rung.BORROWED:
@@ -86,14 +86,32 @@ class _Sharing:
         found = (self._room_in(pool, service) for pool in borrowed)
         return next((room for room in found if room is not None), None)
 
+    def _lenders_of(self, team: TeamName) -> list[PoolName]:
+        """The pools of others that lend to a team, in the fleet's order."""
+        if team not in self._lenders:
+            board = self._draft.board
+            others = [each for each in board.fleet.pools if not each.is_elastic and not board.is_owner(team, each)]
+            self._lenders[team] = [each.name for each in others if board.tree.lends_to(each.name, team)]
+        return self._lenders[team]
+
+    def _rung_in(self, pool: PoolName, service: Service) -> Rung | None:
+        """As quotas allow; those of the pool are worked out again only where something has changed there."""
+        board = self._draft.board
+        version = board.versions.get(pool, 0)
+        known = self._rungs.setdefault(service.id, {})
+        found = known.get(pool)
+        if found is None or found[0] != version:
+            found = known[pool] = version, quota_rung(board, service, pool)
+        return found[1] if found[1] is not None and board.has_headroom(service, pool) else None
+
     def _room_in(self, pool: PoolName, service: Service) -> NodeRoom | None:
         """Not asked again while nothing has changed in the pool."""
-        key = pool, service.resources
+        key = pool, service.resources, service.placement.constraints
         version = self._draft.board.versions.get(pool, 0)
         if self._full.get(key) == version:
             return None
         room = best_room(self._draft.board, [pool], service)
-        if room is None and not service.placement:
+        if room is None and not service.placement.depends_on_others:
             self._full[key] = version
         return room
 

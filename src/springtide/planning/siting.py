@@ -75,9 +75,11 @@ class Siting:
         return ranks
 
     def _meets(self, constraint: Constraint) -> BoolArray:
-        by_class = np.array([meets(constraint, attributes) for attributes in self.board.classes], dtype=np.bool_)
-        passes: BoolArray = by_class[self.board.class_of]
-        return passes
+        known = self.board.known_masks
+        if constraint not in known:
+            by_class = np.array([meets(constraint, attributes) for attributes in self.board.classes], dtype=np.bool_)
+            known[constraint] = by_class[self.board.class_of] if len(by_class) else np.zeros(0, dtype=np.bool_)
+        return known[constraint]
 
     def _counts(self, service: ServiceId) -> IntArray:
         counts = np.zeros(len(self.board.class_of), dtype=np.int64)
