@@ -51,7 +51,8 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
     board = draft.board
     found: list[_Way] = []
     rules: dict[tuple[ServiceId, Resources], str | None] = {}
-    fewest = 0 if any(is_noticed(each) for each in draft.all_departing()) else 1
+    waiting = (each for each in draft.all_departing() if is_noticed(each) and each.instance not in board.leaving)
+    fewest = 0 if any(waiting) else 1
     for name in sorted(board.tree.pools):
         pool = board.pools[name]
         if board.is_owner(service.team, pool) or not board.tree.lends_to(name, service.team):
