@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,15 +13,16 @@ import pytest
 
 from springtide.api.live import LiveView
 from springtide.api.news import Lost, Position, follow_after, follow_last, parse_position, position_of
-from springtide.api.wire import EventWire
+from springtide.api.wire import EventWire, StatusWire
 from springtide.model.errors import InputError
 from springtide.model.events import Event, Reason
+from springtide.model.identifiers import InstanceId
 from springtide.model.record import Change, Kind
 from springtide.store.base import Retention
 from springtide.store.memory import MemoryStore
 from tests.api.platforms import HandMadePlatform
 from tests.api.serving import served
-from tests.builders import START, a_service
+from tests.builders import START, a_service, at
 
 
 async def say(store: MemoryStore, *sentences: str) -> int:
@@ -172,19 +174,33 @@ async def test_the_tide_stream_sends_status_and_newest_sample(tide: HandMadePlat
 
 @pytest.mark.looptime
 async def test_the_live_view_is_worked_out_once_a_period_for_all_who_look(platform: HandMadePlatform) -> None:
-    looks = 0
+    asked = 0
 
-    class CountedView(LiveView):
-        def _look(self) -> str:
-            nonlocal looks
-            looks += 1
-            return str(looks)
+    class CountedPlatform(HandMadePlatform):
+        def now(self) -> datetime:
+            nonlocal asked
+            asked += 1
+            return START + timedelta(seconds=asked)
 
-    view = CountedView(platform, period_seconds=0.5)
+    counted = CountedPlatform(record=platform.record, index=platform.index)
+    view = LiveView(counted, period_seconds=0.5)
     followers = [view.follow() for _ in range(20)]
-    for turn in ("1", "2", "3"):
-        assert set(await asyncio.gather(*(anext(follower) for follower in followers))) == {turn}
-    assert looks == 3
+    for turn in (1, 2, 3):
+        texts = set(await asyncio.gather(*(anext(follower) for follower in followers)))
+        assert [json.loads(text)["status"]["at"] for text in texts] == [f"2026-01-01T12:00:0{turn}Z"]
+
+
+@pytest.mark.looptime
+async def test_only_what_has_changed_of_the_status_is_sent_again(tide: HandMadePlatform) -> None:
+    view = LiveView(tide)
+    early, late = view.follow(), view.follow()
+    whole = json.loads(await anext(early))["status"]
+    assert set(whole) == set(StatusWire.model_fields)
+    tide.moment = at(1)
+    assert json.loads(await anext(early))["status"] == {"at": "2026-01-01T12:00:01Z"}
+    tide.see(tide.record.placements[InstanceId("redpacket-web-15")])
+    assert set(json.loads(await anext(early))["status"]) == {"services", "pools"}
+    assert set(json.loads(await anext(late))["status"]) == set(StatusWire.model_fields)  # the first is always whole
 
 
 async def test_a_server_that_is_told_to_end_ends_its_streams(tide: HandMadePlatform) -> None:

@@ -38,7 +38,9 @@ def event_routes(platform: Platform) -> APIRouter:
 
     @routes.get("/stream", response_class=EventSourceResponse, responses=STREAM)
     async def stream_tide() -> EventSourceResponse:
-        """Status and newest sample about twice a second (``event: tide``)."""
+        """The status and the newest sample (``event: tide``): the first whole, then twice a second what has changed.
+
+        Of the status each later message has only the fields that are different now, each in full."""
         return event_stream(ServerSentEvent(event="tide", data=text) async for text in live.follow())
 
     return routes

@@ -13,6 +13,7 @@ from springtide.api.platform import Platform
 from springtide.api.standing import take_standing
 from springtide.api.views_fleet import ledger_entry_wire, pool_wires, rent_micros, status_wire
 from springtide.api.views_services import instance_wires, sample_wire, service_wires
+from springtide.api.views_shares import shares_wire
 from springtide.api.views_why import why_wire
 from springtide.api.wire import (
     AppWire,
@@ -26,6 +27,7 @@ from springtide.api.wire import (
     StatusWire,
     WhyWire,
 )
+from springtide.api.wire_shares import SharesWire
 from springtide.model.identifiers import ServiceId
 
 
@@ -57,6 +59,11 @@ def state_routes(platform: Platform) -> APIRouter:
     def pools() -> list[PoolWire]:
         """Each pool with its nodes, rented ones with their price and next charge."""
         return pool_wires(take_standing(platform))
+
+    @routes.get("/shares")
+    def shares() -> SharesWire:
+        """Each team's weighted dominant share, its quota, what it lends, and every limit with its use."""
+        return shares_wire(take_standing(platform))
 
     @routes.get("/why/{app}/{service}")
     def why(app: str, service: str) -> WhyWire:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from springtide.api.standing import Standing
-from springtide.api.views_services import readiness_of, service_wires
-from springtide.api.wire import Amounts, LedgerEntryWire, NodeWire, PoolWire, RentalWire, StatusWire, TeamWire, TileWire
-from springtide.model.fleet import Fleet, Pool
+from springtide.api.views_services import eviction_sentence, readiness_of, service_wires
+from springtide.api.views_shares import shares_wire
+from springtide.api.wire import (
+    DepartmentWire,
+    LedgerEntryWire,
+    LinkWire,
+    NodeWire,
+    NoticeWire,
+    PoolWire,
+    RentalWire,
+    StatusWire,
+    TeamWire,
+    TermsWire,
+    TileWire,
+)
+from springtide.api.wire_base import Amounts, amounts
+from springtide.model.fleet import Department, Link, Pool, Team
 from springtide.model.identifiers import NodeId
 from springtide.model.leases import LedgerEntry
 from springtide.model.observations import MachineState
@@ -16,6 +31,7 @@ from springtide.model.record import Record
 from springtide.model.resources import Resources, total
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import machine_states
+from springtide.planning.line_calendar import bandwidth_of
 from springtide.planning.money import next_charge
 
 
@@ -28,14 +44,70 @@ def status_wire(standing: Standing) -> StatusWire:
         spend_micros=rent_micros(standing.record),
         rented_nodes=sum(1 for rental in standing.record.rentals.values() if rental.state is RentalState.RENTING),
         ingress_port=standing.ingress_port,
-        teams=team_wires(fleet),
+        terms=TermsWire(
+            notice_seconds=fleet.reclaim.notice_seconds,
+            grace_seconds=fleet.reclaim.grace_seconds,
+            hold_seconds=fleet.reclaim.hold_seconds,
+        ),
+        departments=[
+            DepartmentWire(name=each.name, parent=each.parent, cohort=each.cohort, **_ceilings(each))
+            for each in fleet.departments
+        ],
+        teams=[
+            TeamWire(
+                name=each.name, department=each.department, weight=each.weight, cohort=each.cohort, **_ceilings(each)
+            )
+            for each in fleet.teams
+        ],
+        links=[_link_wire(link, standing.now) for link in fleet.links],
         services=service_wires(standing),
         pools=pool_wires(standing),
+        shares=shares_wire(standing),
+        notices=notice_wires(standing),
     )
 
 
-def team_wires(fleet: Fleet) -> list[TeamWire]:
-    return [TeamWire(name=each.name, department=each.department, weight=each.weight) for each in fleet.teams]
+def _ceilings(member: Team | Department) -> dict[str, Amounts]:
+    return {
+        "nominal": amounts(member.nominal),
+        "lending_limit": amounts(member.lending_limit),
+        "borrowing_limit": amounts(member.borrowing_limit),
+    }
+
+
+def _link_wire(link: Link, now: datetime) -> LinkWire:
+    return LinkWire(
+        name=link.name,
+        sites=list(link.sites),
+        bits_per_second=bandwidth_of(link, now),
+        base_bits_per_second=link.bits_per_second,
+        latency_seconds=link.latency_seconds,
+        pull_bits_per_second=link.pull_bits_per_second,
+        windows=len(link.windows),
+    )
+
+
+def notice_wires(standing: Standing) -> list[NoticeWire]:
+    """Who must leave, by service and ordinal."""
+    board = standing.board
+    leaving = (board.placements[id] for ids in board.departing.values() for id in ids)
+    return [
+        NoticeWire(
+            instance=each.instance,
+            service=each.service,
+            team=board.team_of(each),
+            node=each.node,
+            pool=each.pool,
+            rule=each.eviction.rule,
+            chosen_by=each.eviction.chosen_by,
+            beneficiary=each.eviction.beneficiary,
+            sentence=f"{each.instance} leaves {each.node}{eviction_sentence(each.eviction)}.",
+            drain_by=each.eviction.drain_by,
+            gone_by=each.gone_by or each.eviction.gone_by,
+        )
+        for each in sorted(leaving, key=lambda each: (each.service, each.ordinal))
+        if each.eviction is not None
+    ]
 
 
 def rent_micros(record: Record) -> int:
@@ -62,7 +134,9 @@ def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire])
         team=pool.team,
         cloud=pool.cloud,
         is_elastic=pool.is_elastic,
+        cohort=pool.cohort,
         contribution_percent=pool.contribution_percent,
+        contribution_by_kind=dict(pool.contribution_by_kind),
         lending_limit=amounts(pool.lending_limit) if pool.lending_limit is not None else None,
         max_nodes=pool.max_nodes,
         price_micros_per_cpu_hour=pool.price_micros_per_cpu_hour,
@@ -70,10 +144,6 @@ def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire])
         used=amounts(total(_used(room) for room in rooms)),
         nodes=[nodes[room.node.id] for room in rooms],
     )
-
-
-def amounts(resources: Resources) -> Amounts:
-    return dict(resources.amounts)
 
 
 def _used(room: NodeRoom) -> Resources:
@@ -94,6 +164,8 @@ def _node_wires(standing: Standing) -> dict[NodeId, NodeWire]:
             id=id,
             pool=room.node.pool,
             state=_node_state(room, rental, machines.get(rental.token) if rental else None),
+            zone=dict(room.node.labels).get("zone"),
+            labels=dict(room.node.labels),
             allocatable=amounts(room.node.allocatable),
             used=amounts(_used(room)),
             instances=[_tile_wire(standing, placement) for placement in here],

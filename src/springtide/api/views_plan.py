@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from springtide.api.wire import HoldingWire, ReasonWire, Wire, reason_wire
+from springtide.api.wire import HoldingWire
+from springtide.api.wire_base import ReasonWire, Wire, reason_wire
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.planning.explanation import Explanation

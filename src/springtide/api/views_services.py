@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from springtide.api.standing import Standing
-from springtide.api.wire import EvictionWire, FailureWire, InstanceWire, SampleWire, ServiceSampleWire, ServiceWire
+from springtide.api.wire import (
+    EvictionWire,
+    FailureWire,
+    InstanceWire,
+    PlacementRulesWire,
+    SampleWire,
+    ServiceSampleWire,
+    ServiceWire,
+)
+from springtide.api.wire_base import ReasonWire, reason_wire
+from springtide.model.events import Reason
 from springtide.model.history import Sample, ServiceSample
 from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
 from springtide.model.placements import Eviction, Placement
-from springtide.model.workloads import Route, Service
+from springtide.model.workloads import PlacementRules, Route, Service
+from springtide.planning.explanation import Explanation
+from springtide.planning.siting import words
 
 _RULES = {
     "reclaim": "its owner reclaims the capacity",
+    "gives-way": "it gives way to a higher band",
+    "fair-share": "its team uses more than its fair share",
     "home": "it moves to a cheaper place",
     "revision": "a newer revision replaces it",
+    "shrink": "fewer are wanted",
     "unhealthy": "its probes fail",
     "node-leaves": "its node leaves",
+    "node-shrunk": "its node has become too small",
     "unpaid": "its node's next billing period can't be paid",
 }
+_CHOICES = {
+    "noticed": "it had notice already",
+    "minimum-availability": "its service keeps enough available without it",
+    "band": "its band is lower than the others'",
+    "fair-share": "its team is further above its fair share than the others'",
+    "cheapest": "it is cheaper to move than the others",
+    "youngest": "it is the youngest",
+    "id": "nothing told it apart from the others but its name",
+    "needed": "nobody else there could leave in its place",
+    "above-limit": "a limit was passed and it came last",
+}
+"""Why a victim and not another one: by what the planner says it was chosen."""
+_NOT_PLANNED = Reason("not-planned-yet", "The control plane has made no plan with this service yet; ask again.")
 
 
 def service_wires(standing: Standing) -> list[ServiceWire]:
@@ -43,7 +72,9 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         resources=dict(service.resources.amounts),
         minimum=service.scale.minimum,
         maximum=service.scale.maximum,
+        available=service.scale.minimum_available,
         requests_per_second=service.scale.requests_per_second,
+        placement=placement_rules_wire(service.placement),
         ladder=[rung.value for rung in service.ladder],
         wanted=explanation.wanted if explanation else service.scale.minimum,
         ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
@@ -54,9 +85,27 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         rungs=rung_counts(standing, placements),
         urls=urls,
         url=urls[0] if urls else None,
+        demand=demand_wire(explanation),
+        refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
         rate=sample.rate if sample else None,
         capacity=sample.capacity if sample else None,
         **_load_fields(standing.load(service.id)),
+    )
+
+
+def demand_wire(explanation: Explanation | None) -> ReasonWire:
+    """Why the service should have the count that it should have."""
+    return reason_wire(explanation.demand if explanation else _NOT_PLANNED)
+
+
+def placement_rules_wire(rules: PlacementRules) -> PlacementRulesWire:
+    return PlacementRulesWire(
+        constraints=[words(each) for each in rules.constraints],
+        spread=list(rules.spread),
+        max_per_node=rules.max_per_node,
+        near=list(rules.near),
+        apart=list(rules.apart),
+        domain=rules.domain,
     )
 
 
@@ -103,6 +152,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         service=placement.service,
         app=placement.service.partition("/")[0],
         team=service.team if service else None,
+        band=service.band.value if service else None,
         node=placement.node,
         pool=placement.pool,
         rung=rung.value if rung else None,
@@ -117,6 +167,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         placed_at=placement.placed_at,
         started_at=seen.started_at if seen else None,
         age_seconds=max(0.0, (standing.now - placement.placed_at).total_seconds()),
+        held_until=held_until(standing, placement),
         eviction=eviction_wire(placement.eviction, standing.now) if placement.eviction else None,
         gone_by=placement.gone_by,
         failures=[
@@ -136,20 +187,36 @@ def _detail(seen: EngineInstance | None, probed: str) -> str:
     return probed or seen.detail
 
 
+def held_until(standing: Standing, placement: Placement) -> datetime | None:
+    """Until when only an owner may move a guest; ``None`` for who isn't a guest, or no longer held."""
+    pool = standing.board.pools.get(placement.pool)
+    if pool is None or pool.is_elastic or standing.board.owns(placement):
+        return None
+    until = placement.placed_at + timedelta(seconds=standing.record.fleet.reclaim.hold_seconds)
+    return until if until > standing.now else None
+
+
 def eviction_wire(eviction: Eviction, now: datetime) -> EvictionWire:
-    why = _RULES.get(eviction.rule, eviction.rule)
-    whom = f" for {eviction.beneficiary}" if eviction.beneficiary else ""
     when = "as soon as it is replaced"
     if eviction.drain_by is not None:
         when += f", at latest in {max(0.0, (eviction.drain_by - now).total_seconds()):.1f} s"
     return EvictionWire(
         rule=eviction.rule,
-        sentence=f"It must leave, since {why}{whom}; it drains {when}.",
+        chosen_by=eviction.chosen_by,
+        sentence=f"It must leave{eviction_sentence(eviction)}; it drains {when}.",
         noticed_at=eviction.noticed_at,
         drain_by=eviction.drain_by,
         gone_by=eviction.gone_by,
         beneficiary=eviction.beneficiary,
     )
+
+
+def eviction_sentence(eviction: Eviction) -> str:
+    """What follows "it must leave": for which rule and whom, and why it and not another."""
+    why = _RULES.get(eviction.rule, eviction.rule)
+    whom = f" for {eviction.beneficiary}" if eviction.beneficiary else ""
+    choice = f"; chosen since {_CHOICES.get(eviction.chosen_by, eviction.chosen_by)}" if eviction.chosen_by else ""
+    return f", since {why}{whom}{choice}"
 
 
 def sample_wire(sample: Sample) -> SampleWire:

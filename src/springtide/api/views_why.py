@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from springtide.api.standing import Standing
-from springtide.api.views_services import instance_wire, placements_of, readiness_of, rung_counts
-from springtide.api.wire import CrashesWire, HoldingWire, WhyWire, reason_wire
-from springtide.model.events import Reason
+from springtide.api.views_services import (
+    demand_wire,
+    held_until,
+    instance_wire,
+    placement_rules_wire,
+    placements_of,
+    readiness_of,
+    rung_counts,
+)
+from springtide.api.views_shares import share_of
+from springtide.api.wire import CrashesWire, HeldWire, HoldingWire, WhyWire
+from springtide.api.wire_base import reason_wire
 from springtide.model.observations import Readiness
 from springtide.model.placements import Placement
 from springtide.model.workloads import Service
 from springtide.planning.draft import is_staying
-
-_NOT_PLANNED = Reason("not-planned-yet", "The control plane has made no plan with this service yet; ask again.")
 
 
 def why_wire(standing: Standing, service: Service) -> WhyWire:
@@ -22,17 +29,22 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
     return WhyWire(
         service=service.id,
         team=service.team,
+        band=service.band.value,
+        available=service.scale.minimum_available,
+        placement=placement_rules_wire(service.placement),
         sentence=_summary(standing, service, placements, len(ready), wanted),
         instances=len(placements),
         wanted=wanted,
         ready=len(ready),
         missing=explanation.missing if explanation else 0,
         waiting=explanation.waiting if explanation else 0,
-        demand=reason_wire(explanation.demand if explanation else _NOT_PLANNED),
+        demand=demand_wire(explanation),
         holdings=_holdings(standing, placements),
         refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
         not_ready=[instance_wire(standing, each) for each in placements if is_staying(each) and each not in ready],
         leaving=[instance_wire(standing, each) for each in placements if not is_staying(each)],
+        held=_held(standing, placements),
+        share=share_of(standing, service.team),
         crashes=_crashes(standing, service),
     )
 
@@ -50,6 +62,11 @@ def _holdings(standing: Standing, placements: list[Placement]) -> list[HoldingWi
         key = rung.order, rung.value, placement.pool
         counts[key] = counts.get(key, 0) + 1
     return [HoldingWire(pool=pool, rung=rung, count=count) for (_, rung, pool), count in sorted(counts.items())]
+
+
+def _held(standing: Standing, placements: list[Placement]) -> HeldWire | None:
+    held = [until for each in placements if (until := held_until(standing, each)) is not None]
+    return HeldWire(count=len(held), until=max(held)) if held else None
 
 
 def _crashes(standing: Standing, service: Service) -> CrashesWire | None:

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from springtide.model.events import Figure, Reason
-
-Amounts = dict[str, int]
-"""Amounts of resources by kind: ``{"cpu_millis": 200, "memory_bytes": 268435456}``."""
-
-
-class Wire(BaseModel):
-    """Built once and sent; never changed."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class ReasonWire(Wire):
-    """A stable code for programs, a sentence for people, and the figures both rest on."""
-
-    code: str
-    sentence: str
-    figures: dict[str, Figure]
-
-
-def reason_wire(reason: Reason) -> ReasonWire:
-    return ReasonWire(code=reason.code, sentence=reason.sentence, figures=dict(reason.figures))
+from springtide.api.wire_base import Amounts, ReasonWire, Wire
+from springtide.api.wire_shares import SharesWire, TeamShareWire
+from springtide.model.events import Figure
 
 
 class HealthWire(Wire):
@@ -38,10 +19,45 @@ class HealthWire(Wire):
     is_planning: bool = Field(description="False until the first plan since the start was made.")
 
 
-class TeamWire(Wire):
+class CeilingsWire(Wire):
+    """At most so much of the kinds that are named; nought is nothing of that kind."""
+
+    nominal: Amounts
+    lending_limit: Amounts
+    borrowing_limit: Amounts
+
+
+class TeamWire(CeilingsWire):
     name: str
     department: str | None
     weight: int
+    cohort: str = Field(description="As the fleet file has it; a department's counts before it.")
+
+
+class DepartmentWire(CeilingsWire):
+    name: str
+    parent: str | None
+    cohort: str
+
+
+class LinkWire(Wire):
+    """The line between two sites, as wide in either direction."""
+
+    name: str
+    sites: list[str]
+    bits_per_second: int = Field(description="Now, by its calendar.")
+    base_bits_per_second: int = Field(description="Outside every window of its calendar.")
+    latency_seconds: float
+    pull_bits_per_second: int
+    windows: int = Field(description="How many windows its calendar has.")
+
+
+class TermsWire(Wire):
+    """How long guests may stay once their owner asks, and how long nothing but an owner moves them."""
+
+    notice_seconds: float
+    grace_seconds: float
+    hold_seconds: float
 
 
 class LoadWire(Wire):
@@ -58,17 +74,30 @@ class LoadWire(Wire):
     p99_ms: float | None
 
 
+class PlacementRulesWire(Wire):
+    """Where a service's instances may stand; a domain is a value of a label, ``node`` each node by itself."""
+
+    constraints: list[str] = Field(description="As people write them: zone==a, arch!=arm64.")
+    spread: list[str]
+    max_per_node: int = Field(description="0: no limit.")
+    near: list[str]
+    apart: list[str]
+    domain: str
+
+
 class ServiceWire(LoadWire):
     id: str
     app: str
     name: str
     team: str
-    band: str
+    band: str = Field(description="production, batch or best-effort: who gives way to whom.")
     revision: str
     resources: Amounts
     minimum: int
     maximum: int
+    available: int = Field(description="As many as guests' moves leave serving.")
     requests_per_second: float | None = Field(description="The rate that one instance carries in comfort.")
+    placement: PlacementRulesWire
     ladder: list[str]
     wanted: int
     ready: int
@@ -79,17 +108,36 @@ class ServiceWire(LoadWire):
     rungs: dict[str, int] = Field(description="Instances by rung: own, shared, borrowed, cloud.")
     urls: list[str]
     url: str | None = Field(description="The first of the URLs; null where the service has no route.")
+    demand: ReasonWire
+    refusals: list[ReasonWire] = Field(description="What stands in the way of more, or of a cheaper rung.")
 
 
 class EvictionWire(Wire):
     """Why an instance must leave, and by when; without moments it waits for its replacement."""
 
     rule: str
+    chosen_by: str = Field(description="What set it apart from those who could have left in its place; may be empty.")
     sentence: str
     noticed_at: datetime
     drain_by: datetime | None
     gone_by: datetime | None
     beneficiary: str | None
+
+
+class NoticeWire(Wire):
+    """An instance that must leave, for the tide page."""
+
+    instance: str
+    service: str
+    team: str | None
+    node: str
+    pool: str
+    rule: str
+    chosen_by: str
+    beneficiary: str | None
+    sentence: str
+    drain_by: datetime | None
+    gone_by: datetime | None
 
 
 class FailureWire(Wire):
@@ -105,6 +153,7 @@ class InstanceWire(Wire):
     service: str
     app: str
     team: str | None
+    band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
     rung: str | None = Field(description="null where the pool is no longer in the fleet.")
@@ -119,6 +168,7 @@ class InstanceWire(Wire):
     placed_at: datetime
     started_at: datetime | None
     age_seconds: float
+    held_until: datetime | None = Field(description="Until then only an owner may move this guest; null: not held.")
     eviction: EvictionWire | None
     gone_by: datetime | None
     failures: list[FailureWire]
@@ -157,6 +207,8 @@ class NodeWire(Wire):
     id: str
     pool: str
     state: str = Field(description="ready, booting, returning, or removed (no longer in the fleet).")
+    zone: str | None
+    labels: dict[str, str]
     allocatable: Amounts
     used: Amounts
     instances: list[TileWire]
@@ -169,7 +221,9 @@ class PoolWire(Wire):
     team: str | None
     cloud: str | None
     is_elastic: bool
+    cohort: str | None = Field(description="Of a company pool: which cohort it serves; null: every one.")
     contribution_percent: int
+    contribution_by_kind: dict[str, int] = Field(description="Percentages of kinds that differ from the pool's.")
     lending_limit: Amounts | None
     max_nodes: int
     price_micros_per_cpu_hour: int
@@ -187,9 +241,14 @@ class StatusWire(Wire):
     spend_micros: int
     rented_nodes: int
     ingress_port: int
+    terms: TermsWire
+    departments: list[DepartmentWire]
     teams: list[TeamWire]
+    links: list[LinkWire]
     services: list[ServiceWire]
     pools: list[PoolWire]
+    shares: SharesWire
+    notices: list[NoticeWire] = Field(description="Who must leave, why, and why it and nobody else.")
 
 
 class ServiceSampleWire(LoadWire):
@@ -205,13 +264,6 @@ class SampleWire(Wire):
     services: dict[str, ServiceSampleWire]
     rented_nodes: int
     spend_micros: int
-
-
-class TideWire(Wire):
-    """What the stream sends about twice a second."""
-
-    status: StatusWire
-    sample: SampleWire | None
 
 
 class EventWire(Wire):
@@ -274,6 +326,13 @@ class HoldingWire(Wire):
     count: int
 
 
+class HeldWire(Wire):
+    """Guests that only an owner may move for now."""
+
+    count: int
+    until: datetime = Field(description="When the last of them may be moved.")
+
+
 class CrashesWire(Wire):
     """Failures of a service's instances in a row."""
 
@@ -287,6 +346,9 @@ class WhyWire(Wire):
 
     service: str
     team: str
+    band: str
+    available: int = Field(description="As many as guests' moves leave serving.")
+    placement: PlacementRulesWire
     sentence: str
     instances: int
     wanted: int
@@ -298,6 +360,8 @@ class WhyWire(Wire):
     refusals: list[ReasonWire]
     not_ready: list[InstanceWire] = Field(description="Instances that start or are unhealthy, with the last probe.")
     leaving: list[InstanceWire] = Field(description="Instances on their way out, and why.")
+    held: HeldWire | None
+    share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
 
 
@@ -305,7 +369,7 @@ class ImageWire(Wire):
     """An immutable image reference."""
 
     image: str
-    notices: list[str] = []
+    notices: list[str] = Field(default_factory=list)
 
 
 class DeployedWire(Wire):

@@ -42,7 +42,11 @@ async function catchUp() {
   if (response.ok) for (const sample of await response.json()) history.add(sample);
 }
 
-async function onTide({ status, sample }) {
+// Each message has the fields of the status that have changed; the first after a break has all.
+const status = {};
+
+async function onTide({ status: news, sample }) {
+  Object.assign(status, news);
   if (Date.now() - heardAt > SILENCE_MS) isCaughtUp = false;
   heardAt = Date.now();
   if (!isCaughtUp) {
