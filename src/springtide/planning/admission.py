@@ -40,23 +40,26 @@ def _rung_in(board: Board, service: Service, pool: Pool, giving_way: bool) -> Ru
     if board.is_owner(service.team, pool):
         own = quota.is_own(board.own_part(pool.name), board.owner_claim(pool.name), service.resources)
         return Rung.OWN if own else Rung.SHARED
-    lacking = guests_above(board, service, pool.name, giving_way=giving_way)
-    if lacking:
-        return None
-    counted = board.guest_use_of(pool.name, _counted(service.band, giving_way)) + service.resources
-    return Rung.SHARED if counted.fits_in(board.guest_quota(pool.name, may_borrow=False)) else Rung.BORROWED
+    shared, most = _room_left(board, service.band, pool.name, giving_way)
+    if service.resources.fits_in(shared) and service.resources.fits_in(most):
+        return Rung.SHARED
+    return Rung.BORROWED if service.resources.fits_in(most) else None
 
 
-def guests_above(board: Board, service: Service, pool_name: PoolName, *, giving_way: bool = False) -> Resources:
-    """By how much one more instance would bring a pool's guests above what they may use, in the kinds it asks for."""
-    amount = service.resources
-    counted = board.guest_use_of(pool_name, _counted(service.band, giving_way)) + amount
-    everybody = board.guest_use_of(pool_name, service.band if giving_way else Band.BEST_EFFORT) + amount
-    above = (everybody - board.idle(pool_name)).at_least_zero()
-    if service.band is not Band.BEST_EFFORT:
-        firm = (counted - board.guest_quota(pool_name, may_borrow=True)).at_least_zero()
-        above = Resources.of((kind, max(above[kind], firm[kind])) for kind in {*above.kinds, *firm.kinds})
-    return Resources.of((kind, value) for kind, value in above.amounts if amount[kind] > 0)
+def _room_left(board: Board, band: Band, pool_name: PoolName, giving_way: bool) -> tuple[Resources, Resources]:
+    """What a pool's quotas leave one more guest of a band: of what is shared, and of all that it may use."""
+    key, version = (pool_name, band, giving_way), board.versions.get(pool_name, 0)
+    known = board.known_room.get(key)
+    if known is None or known[0] != version:
+        counted = board.guest_use_of(pool_name, _counted(band, giving_way))
+        everybody = board.guest_use_of(pool_name, band if giving_way else Band.BEST_EFFORT)
+        most = board.idle(pool_name) - everybody
+        if band is not Band.BEST_EFFORT:
+            firm = board.guest_quota(pool_name, may_borrow=True) - counted
+            most = Resources.of((kind, min(most[kind], firm[kind])) for kind in {*most.kinds, *firm.kinds})
+        shared = board.guest_quota(pool_name, may_borrow=False) - counted
+        known = board.known_room[key] = version, shared, most
+    return known[1], known[2]
 
 
 def _counted(band: Band, giving_way: bool) -> Band:

@@ -128,6 +128,8 @@ class Board:
     """By pool, how often anything there has changed in this plan."""
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
     known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
+    known_room: dict[tuple[PoolName, Band, bool], tuple[int, Resources, Resources]] = field(default_factory=dict)
+    """What quotas leave one more guest, by pool and band, with the version of the pool that it holds for."""
     known_masks: dict[Constraint, BoolArray] = field(default_factory=dict)
     """By constraint, the rows whose labels meet it."""
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
@@ -275,7 +277,14 @@ class Board:
         placement = self.placements[id]
         if not self.rooms[placement.node].fits_later(placement.resources):
             return False
-        return self.owns(placement) or not any(self.guest_excess(placement.pool))
+        return self.owns(placement) or not (any(self.guest_excess(placement.pool)) or self._relieves(placement))
+
+    def _relieves(self, guest: Placement) -> bool:
+        """Whether a limit of a team or department is broken, and this guest's leaving would help."""
+        team, service = self.team_of(guest), self.services.get(guest.service)
+        if team is None or service is None or service.band is Band.BEST_EFFORT:
+            return False
+        return any(self.uses.relief(each, guest.pool, team, guest.resources) for each in self.breaches())
 
     def guest_excess(self, pool_name: PoolName) -> tuple[Resources, Resources]:
         """By how much a pool's guests are above what they may use: those of firm bands, and all together.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from springtide.model.events import Figure, Reason
 from springtide.model.fleet import Pool
@@ -18,7 +18,7 @@ from springtide.planning.admission import rung_for
 from springtide.planning.board import Board, NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
-from springtide.planning.memo import Holding, Memo, is_at_rest, rungs_under
+from springtide.planning.memo import Holding, Home, Memo, home_refusals, home_rungs, is_at_rest, rungs_under
 from springtide.planning.quota_tree import Breach, LimitName
 from springtide.planning.siting import Siting, tally_refusals
 
@@ -45,7 +45,9 @@ def explain(draft: Draft) -> dict[ServiceId, Explanation]:
     return {id: _explain(draft, draft.service(id)) for id in sorted(draft.index.record.services)}
 
 
-def plan_memos(draft: Draft, leases: Iterable[Lease], routes: RouteTable) -> dict[ServiceId, Memo]:
+def plan_memos(
+    draft: Draft, leases: Iterable[Lease], routes: RouteTable, explanations: Mapping[ServiceId, Explanation]
+) -> dict[ServiceId, Memo]:
     """What the next plan needn't work out again, for every service that is at rest."""
     keys: dict[ServiceId, list[str]] = {}
     for lease in leases:
@@ -59,8 +61,18 @@ def plan_memos(draft: Draft, leases: Iterable[Lease], routes: RouteTable) -> dic
             stamp, rungs = ground.stamps.get(id, 0), rungs_under(board, id)
             memo = Memo(service, stamp, rungs, holdings_of(draft, id), tuple(keys.get(id, ())), routed.get(id))
         if memo is not None:
-            memos[id] = memo
+            memos[id] = _with_home(draft, memo, explanations[id])
     return memos
+
+
+def _with_home(draft: Draft, memo: Memo, explanation: Explanation) -> Memo:
+    """The memo with why the service can't come home, where that rests on its team's pools alone."""
+    if memo.is_home or memo.dearest > Rung.SHARED.order or not _has_all(draft, memo.service.id):
+        return replace(memo, home=None) if memo.home is not None else memo
+    rungs = home_rungs(draft.board, memo.service)
+    if rungs is None or (memo.home is not None and memo.home == Home(rungs, explanation.refusals)):
+        return memo if rungs is not None else replace(memo, home=None)
+    return replace(memo, home=Home(rungs, explanation.refusals))
 
 
 def tell_growth(draft: Draft) -> None:
@@ -116,6 +128,9 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
 
     Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
     """
+    known = home_refusals(draft.memo(service.id), draft.board, service)
+    if known is not None and _has_all(draft, service.id):
+        return known
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
     waiting = draft.waiting.get(service.id, 0)
     if waiting:

@@ -14,6 +14,7 @@ from springtide.planning.admission import rung_for
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
+from springtide.planning.memo import holds_still, home_refusals
 from springtide.planning.shrinking import by_avoidable_cost
 
 HOME = "home"
@@ -35,7 +36,7 @@ def come_home(draft: Draft) -> None:
     terms = draft.board.fleet.scaling
     under_way = sum(1 for each in draft.all_departing() if _is_moving(each))
     for id in sorted(draft.index.record.services):
-        if not _is_away(draft, id):
+        if not _is_away(draft, id) or _is_known_to_stay(draft, id):
             continue
         move = _find_move(draft, draft.service(id))
         if move is None:
@@ -58,6 +59,14 @@ def _is_away(draft: Draft, id: ServiceId) -> bool:
         if not board.is_owner(team, pool) or board.rungs(pool_name).owners is not Rung.OWN:
             return True
     return False
+
+
+def _is_known_to_stay(draft: Draft, id: ServiceId) -> bool:
+    """Whether nothing has changed since all were at home, or since there was no room in the own part for the rest."""
+    board, memo, service = draft.board, draft.index.carry.memos.get(id), draft.service(id)
+    if memo is None or memo.dearest > Rung.SHARED.order or not holds_still(memo, board, draft.index.ground, id):
+        return False
+    return memo.is_home or bool(home_refusals(memo, board, service))
 
 
 def _is_moving(placement: Placement) -> bool:

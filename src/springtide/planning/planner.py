@@ -89,7 +89,7 @@ def plan(index: Index, now: datetime) -> Plan:
         actions=plan_actions(index, after, draft),
         routes=routes,
         explanations=MappingProxyType(explanations),
-        carry=_carry(draft, explanations, plan_memos(draft, leases.values(), routes)),
+        carry=_carry(draft, explanations, plan_memos(draft, leases.values(), routes, explanations)),
     )
 
 
