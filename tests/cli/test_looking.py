@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from springtide.model.fleet import Department, Team
+from springtide.model.identifiers import InstanceId, TeamName
 from springtide.model.observations import ContainerState
-from tests.api.platforms import HandMadePlatform, a_container
-from tests.builders import a_placement
+from springtide.model.placements import Eviction
+from springtide.model.record import FLEET_ID, Change, Kind
+from springtide.model.resources import Ceiling
+from springtide.model.workloads import Constraint, PlacementRules, ScalePolicy
+from tests.api.platforms import FEED, HandMadePlatform, a_container, placed
+from tests.builders import START, a_fleet, a_placement, at
 from tests.cli.terminals import Terminal
 
 READS = (
@@ -17,6 +25,7 @@ READS = (
     ("events",),
     ("pool", "list"),
     ("team", "list"),
+    ("team", "show", "redpacket"),
     ("lease", "list"),
     ("ledger",),
 )
@@ -53,6 +62,8 @@ async def test_ps_tells_who_must_leave_and_why(at_tide: Terminal) -> None:
     table = await at_tide.type("ps", "redpacket/web")
     row = next(line for line in table.out.splitlines() if line.startswith("redpacket-web-12 "))
     assert leaving[0]["eviction"]["sentence"] in row
+    assert " production " in row
+    assert " reclaim: It must leave" in row
 
 
 async def test_a_short_name_is_enough_where_it_is_clear(terminal: Terminal) -> None:
@@ -82,6 +93,75 @@ async def test_why_gives_the_demand_the_holdings_and_what_is_not_ready(at_tide: 
     assert "2 cloud on pool burst" in said.out or "3 cloud on pool burst" in said.out
     assert "redpacket-web-15 is starting: GET /healthz: connection refused" in said.out
     assert "redpacket-web-12 leaves:" in said.out
+
+
+async def test_why_names_band_share_and_hold(at_tide: Terminal, tide: HandMadePlatform) -> None:
+    fresh = replace(tide.record.placements[InstanceId("redpacket-web-10")], placed_at=at(-5))
+    await tide.write(*placed(fresh))
+    lines = (await at_tide.type("why", "redpacket/web")).out.splitlines()
+    assert "  band:   production; at least 3 stay available while guests are moved" in lines
+    share = "team redpacket uses 75% of the cpu that teams lend one another (fair: 50%, by weight 1)"
+    assert f"  share:  {share}" in lines
+    assert any(line.startswith("  held:   only owners may move 1 of them before ") for line in lines)
+
+
+async def test_why_tells_how_many_nodes_fail_which_filter(at_tide: Terminal, tide: HandMadePlatform) -> None:
+    rules = PlacementRules((Constraint("zone", "a"),))
+    service = replace(tide.record.services[FEED], placement=rules, scale=ScalePolicy(9, 9))
+    await tide.write(Change(Kind.SERVICE, FEED, service))
+    tide.explain()
+    lines = (await at_tide.type("why", "feed/web")).out.splitlines()
+    assert "  placed: zone==a" in lines
+    assert any("own: none of the 2 nodes of pool feed" in line and "2 not zone==a" in line for line in lines)
+    assert any(" have no place, " in line for line in lines)
+    figures = (await at_tide.type("why", "feed/web", "--json")).json["refusals"]
+    assert {"nodes": 2, "pool": "feed", "rung": "own", "fails:zone==a": 2} in [each["figures"] for each in figures]
+
+
+async def test_why_says_by_which_rule_a_victim_was_chosen_for_whom_and_when_it_is_gone(
+    at_tide: Terminal, tide: HandMadePlatform
+) -> None:
+    guest = tide.record.placements[InstanceId("redpacket-web-11")]
+    notice = Eviction("gives-way", START, at(8), at(10), FEED, "band")
+    await tide.write(*placed(replace(guest, eviction=notice)))
+    said = await at_tide.type("why", "redpacket/web")
+    line = next(line for line in said.out.splitlines() if line.startswith("  redpacket-web-11 leaves: "))
+    assert "since it gives way to a higher band for feed/web; chosen since its band is lower than the others'" in line
+    assert "Gone by " in line
+    (told, _) = (await at_tide.type("why", "redpacket/web", "--json")).json["leaving"]
+    assert (told["eviction"]["chosen_by"], told["eviction"]["beneficiary"]) == ("band", "feed/web")
+
+
+async def test_a_list_of_teams_shows_shares_and_one_team_every_limit_above_it(
+    at_tide: Terminal, tide: HandMadePlatform
+) -> None:
+    teams = (
+        Team(TeamName("feed"), lending_limit=Ceiling.of(cpu_millis=150)),
+        Team(TeamName("redpacket"), department="web"),
+    )
+    top = Department("media", nominal=Ceiling.of(cpu_millis=250))
+    tree = (top, Department("web", "media", borrowing_limit=Ceiling.of(cpu_millis=400)))
+    await tide.write(Change(Kind.FLEET, FLEET_ID, a_fleet(teams=teams, departments=tree)))
+    listed = (await at_tide.type("team", "list")).out.splitlines()
+    assert next(line for line in listed if line.startswith("redpacket")).split()[1:6] == [
+        "web",
+        "1",
+        "78%",
+        "50%",
+        "cpu",
+    ]
+    shown = (await at_tide.type("team", "show", "redpacket")).out
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["department", "web", "borrowing", "cpu", "200m", "400m"] in rows
+    assert ["department", "media", "nominal", "cpu", "250m", "250m"] in rows
+    assert "owns:     250m cpu" in shown
+
+
+async def test_an_unknown_team_is_refused_with_what_comes_near(at_tide: Terminal) -> None:
+    said = await at_tide.type("team", "show", "feet")
+    assert said.code == 1
+    assert "There is no team 'feet'." in said.err
+    assert "feed" in said.err
 
 
 async def test_events_come_oldest_first_and_as_many_as_asked(at_tide: Terminal) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from springtide.cli.client import ApiError, Client
 from springtide.cli.group import CommandError, ExitCode
-from springtide.cli.state import why_lines
+from springtide.cli.why import why_lines
 
 LOG_LINES = 8
 

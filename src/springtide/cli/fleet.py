@@ -1,4 +1,4 @@
-"""``pool list``, ``team list``, ``lease list`` and ``ledger``: who has what, and who owes whom."""
+"""``pool list``, ``lease list`` and ``ledger``: who has what, and who owes whom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from springtide.cli.tables import clock, money, now, print_json, print_table, sp
 def add_commands(app: typer.Typer) -> None:
     for name, command, about in (
         ("pool", pools, "Pools and their nodes."),
-        ("team", teams, "Teams."),
         ("lease", leases, "Leases: who holds what, on which terms."),
     ):
         group = typer.Typer(help=about, no_args_is_help=True)
@@ -35,22 +34,6 @@ def pools(home: HomeOption = None, as_json: JsonOption = False) -> None:
         print_json(seen)
         return
     print_pools(seen)
-
-
-def teams(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Each team: its weight, its pools, its services."""
-    seen = client_of(home).get("status")
-    if as_json:
-        print_json(seen["teams"])
-        return
-    rows = [_team_row(each, seen) for each in seen["teams"]]
-    print_table(("TEAM", "DEPARTMENT", ">WEIGHT", "POOLS", "SERVICES"), rows, nothing="The fleet names no teams.")
-
-
-def _team_row(team: dict[str, Any], seen: dict[str, Any]) -> list[str]:
-    own = ", ".join(pool["name"] for pool in seen["pools"] if pool["team"] == team["name"])
-    services = ", ".join(each["id"] for each in seen["services"] if each["team"] == team["name"])
-    return [team["name"], team["department"] or "-", str(team["weight"]), own or "-", services or "-"]
 
 
 def leases(home: HomeOption = None, as_json: JsonOption = False) -> None:

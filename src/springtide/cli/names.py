@@ -1,4 +1,4 @@
-"""Services as people write them: ``web`` where that is clear, ``feed/web`` always."""
+"""Services and teams as people write them: ``web`` where that is clear, ``feed/web`` always."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ def choose_service(text: str, known: Collection[str]) -> str:
         raise RefusedError(f"{text!r} may be {_either(fitting)}.", remedy="Write it in full.", code="ambiguous")
     near = difflib.get_close_matches(text, [*known, *(each.rpartition("/")[2] for each in known)], n=3, cutoff=0.5)
     raise UnknownNameError(f"There is no service {text!r}.", remedy=_remedy(near, sorted(known)))
+
+
+def choose_team(text: str, known: Collection[str]) -> str:
+    """The team that is meant. Raises UnknownNameError with what comes near."""
+    if text in known:
+        return text
+    near = difflib.get_close_matches(text, known, n=3, cutoff=0.5)
+    remedy = _remedy(near, sorted(known)) if known else "The fleet file names no teams."
+    raise UnknownNameError(f"There is no team {text!r}.", remedy=remedy)
 
 
 def _remedy(near: list[str], known: list[str]) -> str:

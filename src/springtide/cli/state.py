@@ -1,4 +1,4 @@
-"""``status``, ``ps`` and ``why``: how things stand."""
+"""``status`` and ``ps``: how things stand."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from springtide.cli.tables import age, money, now, print_json, print_table, use_
 
 RUNGS = ("own", "shared", "borrowed", "cloud")
 SERVICE_COLUMNS = ("SERVICE", "TEAM", ">READY", ">WANTED", "RUNGS", ">REQ/S", ">CAPACITY", ">P95 MS", "URL")
-INSTANCE_COLUMNS = ("INSTANCE", "SERVICE", "NODE", "RUNG", "STATE", "READINESS", ">AGE", "DETAIL")
+INSTANCE_COLUMNS = ("INSTANCE", "SERVICE", "BAND", "NODE", "RUNG", "STATE", "READINESS", ">AGE", "DETAIL")
 POOL_COLUMNS = ("POOL", "TEAM", ">NODES", ">INSTANCES", ">CPU", ">MEMORY")
 
 
 def add_commands(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(ps)
-    app.command()(why)
 
 
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -54,40 +53,8 @@ def ps(
     print_table(INSTANCE_COLUMNS, [_instance_row(each) for each in seen], nothing="No instance runs.")
 
 
-def why(
-    service: Annotated[str, typer.Argument(help="web, or feed/web.")],
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Why a service has the count it has, and what stands in the way of more."""
-    client = client_of(home)
-    app, _, name = choose_service(service, service_ids(client.get("services"))).partition("/")
-    seen = client.get("why", app, name)
-    if as_json:
-        print_json(seen)
-        return
-    for line in why_lines(seen):
-        typer.echo(line)
-
-
 def service_ids(services: list[dict[str, Any]]) -> set[str]:
     return {each["id"] for each in services}
-
-
-def why_lines(seen: dict[str, Any]) -> list[str]:
-    """The answer in sentences, the most telling first."""
-    lines = [seen["sentence"], f"  demand: {seen['demand']['sentence']}"]
-    lines += [f"  holds:  {each['count']} {each['rung']} on pool {each['pool']}" for each in seen["holdings"]]
-    lines += [f"  why not more: {each['sentence']}" for each in seen["refusals"]]
-    for each in seen["not_ready"]:
-        lines.append(f"  {each['id']} is {each['readiness']}: {each['detail'] or 'not probed yet'}")
-        lines += [f"    {failure['sentence']}" for failure in each["failures"]]
-    for each in seen["leaving"]:
-        reason = each["eviction"]["sentence"] if each["eviction"] else "not needed any more"
-        lines.append(f"  {each['id']} leaves: {reason}")
-    if seen["crashes"]:
-        lines.append(f"  {seen['crashes']['count']} instances in a row ended: {seen['crashes']['detail']}")
-    return lines
 
 
 def print_pools(pools: list[dict[str, Any]]) -> None:
@@ -113,7 +80,8 @@ def _figure(value: float | None) -> str:
 
 
 def _instance_row(instance: dict[str, Any]) -> list[str]:
-    leaving = instance["eviction"]["sentence"] if instance["eviction"] else ""
-    words = [instance["id"], instance["service"], instance["node"], instance["rung"] or "-", instance["state"]]
+    eviction = instance["eviction"]
+    leaving = f"{eviction['rule']}: {eviction['sentence']}" if eviction else ""
+    words = [instance[key] or "-" for key in ("id", "service", "band", "node", "rung", "state")]
     since = age(instance["started_at"] or instance["placed_at"], now())
     return [*words, instance["readiness"], since, leaving or instance["detail"]]

@@ -47,6 +47,20 @@ def amount(kind: str, value: int) -> str:
     return str(value)
 
 
+def amounts(many: dict[str, int]) -> str:
+    """``200m cpu, 256 MiB memory``; ``nothing`` where there is none."""
+    return ", ".join(f"{amount(kind, value)} {kind_name(kind)}" for kind, value in many.items()) or "nothing"
+
+
+def kind_name(kind: str) -> str:
+    """``cpu``, ``memory``, ``gpu``."""
+    return {"cpu_millis": "cpu", "memory_bytes": "memory"}.get(kind, kind)
+
+
+def percent(part: float) -> str:
+    return f"{part * 100:.0f}%"
+
+
 def use_of(used: dict[str, int], allocatable: dict[str, int], kind: str) -> str:
     """``150m of 200m``."""
     return f"{amount(kind, used.get(kind, 0))} of {amount(kind, allocatable.get(kind, 0))}"
