@@ -16,7 +16,7 @@ from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
-from springtide.model.resources import NOTHING, Resources
+from springtide.model.resources import NOTHING, Resources, total
 from springtide.model.workloads import Band, Constraint, Service
 from springtide.planning import quota
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
@@ -80,9 +80,11 @@ class KnownRungs:
     pool: Pool
     healthy: Resources
     own_part: Resources
-    groups: tuple[tuple[Group, bool, bool], ...]
-    """With whether the pool's owner runs them, and whether they are best-effort."""
+    groups: tuple[tuple[Group, TeamName | None, bool], ...]
+    """With the team that runs them, and whether they are best-effort."""
     rungs: PoolRungs
+    beyond_own: Mapping[TeamName, Resources]
+    """What each team uses here on the rungs shared and borrowed, leaving ones included."""
 
 
 @dataclass(slots=True)
@@ -484,7 +486,7 @@ class Board:
         pool, healthy = self.pools[pool_name], self.healthy.get(pool_name, NOTHING)
         own_part = self.own_part(pool_name)
         groups = tuple(
-            (group, self.is_owned(service, pool), self._is_best_effort(service))
+            (group, self._team_running(service), self._is_best_effort(service))
             for service in sorted(self.services_in.get(pool_name, ()))
             for key, group in sorted(self.groups.get(service, {}).items(), key=lambda item: item[0])
             if key[0] == pool_name
@@ -497,20 +499,51 @@ class Board:
             groups,
         ):
             uses = self.owner_use.get(pool_name, NOTHING), self.guest_use.get(pool_name, NOTHING)
-            rungs = work_out_rungs(pool, own_part, healthy, *uses, lambda owners: self._standing_order(groups, owners))
-            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, own_part, groups, rungs)
+
+            def standing(are_owners: bool) -> list[Placement]:
+                mine = [each for each in groups if self.is_owner(each[1], pool) is are_owners]
+                return self._by_standing(mine, are_owners=are_owners)
+
+            rungs = work_out_rungs(pool, own_part, healthy, *uses, standing)
+            beyond = self._beyond_own(pool, rungs, groups)
+            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, own_part, groups, rungs, beyond)
         return known.rungs
 
-    def _standing_order(self, groups: Iterable[tuple[Group, bool, bool]], are_owners: bool) -> list[Placement]:
+    def beyond_own(self, pool_name: PoolName) -> Mapping[TeamName, Resources]:
+        """What each team uses of a pool on the rungs shared and borrowed, leaving ones included."""
+        self.rungs(pool_name)
+        return self.known_rungs[pool_name].beyond_own
+
+    def _beyond_own(
+        self, pool: Pool, rungs: PoolRungs, groups: Iterable[tuple[Group, TeamName | None, bool]]
+    ) -> Mapping[TeamName, Resources]:
+        sums: dict[TeamName, list[Resources]] = {}
+        for group, team, _ in groups:
+            uniform = rungs.owners if self.is_owner(team, pool) else rungs.guests
+            if team is None or uniform in (Rung.OWN, Rung.CLOUD):
+                continue
+            mine = sums.setdefault(team, [])
+            if uniform is not None:
+                mine.append(group.amount)
+            else:
+                mine += [self.placements[id].resources for id in group.ids if rungs.by_id[id] is not Rung.OWN]
+        return {team: total(amounts) for team, amounts in sums.items()}
+
+    def _by_standing(
+        self, groups: Iterable[tuple[Group, TeamName | None, bool]], *, are_owners: bool
+    ) -> list[Placement]:
         """Owners, or guests, of a pool: the longest-standing first; of guests, best-effort last."""
         found = [
             (is_best_effort and not are_owners, self.placements[id])
-            for group, is_owned, is_best_effort in groups
-            if is_owned is are_owners
+            for group, _, is_best_effort in groups
             for id in group.ids
         ]
         found.sort(key=lambda each: (each[0], each[1].placed_at, each[1].instance))
         return [placement for _, placement in found]
+
+    def _team_running(self, service: ServiceId) -> TeamName | None:
+        found = self.services.get(service)
+        return found.team if found is not None else None
 
     def _is_best_effort(self, service: ServiceId) -> bool:
         found = self.services.get(service)
@@ -532,6 +565,8 @@ class Board:
             self._count_guests(pool, service, amount)
         mine, key = dict(self.groups.get(service, {})), (pool, placement.revision)
         mine[key] = regrouped(mine.get(key, Group()), removed, added)
+        if not mine[key].ids:
+            del mine[key]
         self.groups[service] = mine
         self.counts[service] = self.counts.get(service, 0) + sign
         row = self.row_of.get(placement.node)

@@ -163,10 +163,12 @@ def _rung_refusals(draft: Draft, service: Service, rung: Rung, missing: int) -> 
     if rung is Rung.CLOUD:
         refusal = draft.cloud_refusals.get(service.id)
         return [Reason(refusal.code, f"cloud: {refusal.sentence}", refusal.figures)] if refusal else []
-    refusals = [_pool_refusal(draft, service, pool, rung) for pool in _pools_of(draft, service, rung)]
-    found = [refusal for refusal in refusals if refusal is not None]
-    if len(found) < len(refusals):
-        return []
+    found: list[Reason] = []
+    for pool in _pools_of(draft, service, rung):
+        refusal = _pool_refusal(draft, service, pool, rung)
+        if refusal is None:
+            return []
+        found.append(refusal)
     return found if len(found) <= MOST_POOLS_NAMED else [summarised(rung, found)]
 
 

@@ -96,19 +96,12 @@ def use_beyond_own(board: Board) -> dict[TeamName, Resources]:
         for kind, value in amount.amounts:
             mine[kind] = mine.get(kind, 0) + sign * value
 
-    for service in board.services.values():
-        for (pool, _), group in board.groups.get(service.id, {}).items():
-            rungs = board.rungs(pool)
-            uniform = rungs.owners if board.is_owner(service.team, board.pools[pool]) else rungs.guests
-            if uniform in _LENT:
-                count(service.team, group.amount)
-            elif uniform is None:
-                for id in group.ids:
-                    if rungs.by_id[id] in _LENT:
-                        count(service.team, board.placements[id].resources)
+    for pool in board.tree.pools:
+        for team, amount in board.beyond_own(pool).items():
+            count(team, amount)
     for id in board.leaving:
         placement = board.placements[id]
-        team = board.team_of(placement)
-        if team is not None and board.rung(placement) in _LENT:
-            count(team, placement.resources, -1)
+        leaver = board.team_of(placement)
+        if leaver is not None and board.rung(placement) in _LENT:
+            count(leaver, placement.resources, -1)
     return {team: Resources.of(amounts) for team, amounts in sums.items()}

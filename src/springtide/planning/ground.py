@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress, islice
+from operator import is_not
 from types import MappingProxyType
 from typing import Any
 
@@ -75,7 +77,7 @@ def advance_ground(
     is_same_fleet = fleet is ground.layout.fleet
     if not seen and is_same_fleet:
         return replace(ground, placements=placements, instances=instances, readiness=readiness)
-    before, after = ground.placements, placements
+    before, after, fleet_before = ground.placements, placements, ground.layout.fleet
     stamp = ground.stamp + 1
     kinds = {kind for id in placed if id in after for kind, _ in after[id].resources.amounts}
     ground = _with_layout(ground, fleet, kinds)
@@ -87,8 +89,8 @@ def advance_ground(
         for source in (before, after):
             if (placement := source.get(id)) is not None:
                 stamps[placement.service] = stamp
-    if not is_same_fleet:
-        stamps = dict.fromkeys([*stamps, *ground.groups], stamp)
+    for service in () if is_same_fleet else _services_on(ground, _changed_pools(fleet_before, fleet)):
+        stamps[service] = stamp
     settled = {id for id in seen if _is_settled(id, placements, instances, readiness)}
     return Ground(
         layout=ground.layout,
@@ -105,15 +107,35 @@ def advance_ground(
 
 
 def _changed_ids(before: Mapping[InstanceId, Any], after: Mapping[InstanceId, Any]) -> set[InstanceId]:
-    """Whose value isn't the very same object any more; maps share what hasn't changed."""
+    """Whose value isn't the very same object any more; maps share what hasn't changed.
+
+    A map made from another keeps its order, so that walking both side by side finds what differs; only
+    where something was taken out of the middle is each key looked up.
+    """
     if before is after:
         return set()
     if not before:
         return set(after)
-    changed = {id for id, value in after.items() if before.get(id) is not value}
-    if len(after) != len(before) or changed:
-        changed.update(before.keys() - after.keys())
-    return changed
+    differs = list(map(is_not, before.values(), after.values()))
+    shortest = len(differs)
+    suspects = {*compress(before, differs), *compress(after, differs)}
+    suspects.update(islice(before, shortest, None), islice(after, shortest, None))
+    return {id for id in suspects if before.get(id) is not after.get(id)}
+
+
+def _changed_pools(before: Fleet, after: Fleet) -> set[PoolName]:
+    """The pools of which a node has changed; all of them where anything else of the fleet has."""
+    if replace(before, nodes=()) != replace(after, nodes=()):
+        return {pool.name for pool in (*before.pools, *after.pools)}
+    nodes = {node.id: node for node in before.nodes}
+    replaced = [(nodes.pop(node.id, None), node) for node in after.nodes]
+    changed = {each.pool for pair in replaced if pair[0] is not pair[1] for each in pair if each is not None}
+    return changed | {node.pool for node in nodes.values()}
+
+
+def _services_on(ground: Ground, pools: set[PoolName]) -> set[ServiceId]:
+    """The services that stand in any of these pools."""
+    return {service for service, mine in ground.groups.items() if any(key[0] in pools for key in mine)}
 
 
 def _is_settled(

@@ -30,8 +30,7 @@ def _endpoints(draft: Draft, placements: list[Placement]) -> tuple[Endpoint, ...
         if instance is None or instance.address is None or placement.state is PlacementState.STOPPING:
             continue
         ready = draft.is_ready(placement.instance)
-        is_known = instance.state is ContainerState.RUNNING and draft.endpoint(placement.instance) is not None
-        if ready or is_known:
+        if ready or (instance.state is ContainerState.RUNNING and draft.endpoint(placement.instance) is not None):
             accepting = ready and placement.state is PlacementState.RUNNING
             endpoints.append(Endpoint(placement.instance, instance.address, accepting))
     return tuple(endpoints)

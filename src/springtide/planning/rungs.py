@@ -10,7 +10,7 @@ from springtide.model.fleet import Pool
 from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement
-from springtide.model.resources import NOTHING, Resources
+from springtide.model.resources import Resources
 from springtide.planning import quota
 
 
@@ -51,15 +51,23 @@ def work_out_rungs(
         return PoolRungs(owners, guests)
     by_id: dict[InstanceId, Rung] = {}
     if owners is None:
-        use = NOTHING
+        left = dict(own_part.amounts)
         for placement in present(True):
-            is_own = placement.resources.fits_in(own_part - use)
+            amounts = placement.resources.amounts
+            is_own = all(amount <= left.get(kind, 0) for kind, amount in amounts if amount > 0)
             by_id[placement.instance] = Rung.OWN if is_own else Rung.SHARED
-            use = use + placement.resources
+            _take(left, amounts)
     if guests is None:
-        use = NOTHING
+        left = dict(shareable.amounts)
         for placement in present(False):
-            shared = quota.is_shared(shareable, use, placement.resources)
-            by_id[placement.instance] = Rung.SHARED if shared else Rung.BORROWED
-            use = use + placement.resources
+            amounts = placement.resources.amounts
+            begins_shared = all(left.get(kind, 0) > 0 for kind, amount in amounts if amount > 0)
+            by_id[placement.instance] = Rung.SHARED if begins_shared else Rung.BORROWED
+            _take(left, amounts)
     return PoolRungs(owners, guests, MappingProxyType(by_id))
+
+
+def _take(left: dict[str, int], amounts: Iterable[tuple[str, int]]) -> None:
+    """Plain integers in place: a large pool is walked placement by placement."""
+    for kind, amount in amounts:
+        left[kind] = left.get(kind, 0) - amount
