@@ -14,9 +14,9 @@ from springtide.api.deployments import ATTEMPTS
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError, StoreError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
-from springtide.model.record import Change, Kind
+from springtide.model.record import FLEET_ID, Change, Kind
 from springtide.model.resources import Resources
-from springtide.model.workloads import Dependency, Route, ScalePolicy, Service
+from springtide.model.workloads import Constraint, Dependency, PlacementRules, Route, ScalePolicy, Service
 from springtide.store.base import NOTHING_READ, Fence, ReadVersions
 from springtide.store.memory import MemoryStore
 from tests.api.platforms import HandMadePlatform
@@ -132,9 +132,19 @@ async def test_a_revision_never_changes(api: httpx.AsyncClient) -> None:
     assert wire["sentence"] == "Revision feed/web@1 exists with another template, and revisions never change."
 
 
-_WEB = ServiceId("redpacket/web")
+_WEB, _FEED = ServiceId("redpacket/web"), ServiceId("feed/web")
 _CONTRADICTIONS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"scale": ScalePolicy(5, 2)}, "5 to 2 is no range of counts."),
+    ({"scale": ScalePolicy(1, 2, available=3)}, "3 instances can't serve at any time: there are 0 to 2."),
+    ({"scale": ScalePolicy(1, 2, available=-1)}, "-1 instances can't serve at any time"),
+    ({"placement": PlacementRules(max_per_node=-1)}, "-1 instances a node are below 0"),
+    (
+        {"placement": PlacementRules((Constraint("zone", "a b"),))},
+        "'zone==a b' asks for a value that no node can have.",
+    ),
+    ({"placement": PlacementRules(near=(_FEED,), apart=(_FEED,))}, "feed/web can't be both near and apart."),
+    ({"placement": PlacementRules(near=(_WEB,))}, "can't wait for an instance of its own"),
+    ({"placement": PlacementRules(apart=(ServiceId("redpacket/db"),))}, "There is no service 'redpacket/db'"),
     ({"resources": Resources((("cpu_millis", -5),))}, "Amounts must be above nought"),
     ({"resources": Resources((("pids", 5), ("cpu_millis", 5)))}, "Amounts must be above nought"),
     ({"ladder": ()}, "The ladder needs at least one rung"),
@@ -153,6 +163,48 @@ async def test_an_app_that_contradicts_itself_is_refused(
     wire = await refusal(api, deployed(a_service(_WEB, **overrides)), 422)
     assert sentence in wire["sentence"]
     assert _WEB not in (await platform.store.read()).services
+
+
+_UNMET: tuple[tuple[PlacementRules, str, str], ...] = (
+    (PlacementRules((Constraint("site", "hom"),)), "unknown-site", "There is no site 'hom'."),
+    (PlacementRules((Constraint("zone", "b"),)), "no-node-fits", "redpacket/web asks for: zone==b."),
+    (PlacementRules((Constraint("zone", "a"), Constraint("site", "away"))), "no-node-fits", "zone==a, site==away."),
+    (PlacementRules(apart=(_FEED,), domain="rack"), "unknown-label", "'rack' divides nothing"),
+)
+
+
+@pytest.mark.parametrize(("rules", "code", "sentence"), _UNMET)
+async def test_placement_that_no_node_of_the_fleet_meets_is_refused(
+    api: httpx.AsyncClient, platform: HandMadePlatform, rules: PlacementRules, code: str, sentence: str
+) -> None:
+    await _put_nodes_in_zone_a(platform)
+    wire = await refusal(api, deployed(a_service(_WEB, placement=rules)), 409)
+    assert wire["code"] == code
+    assert sentence in wire["sentence"]
+    assert wire["remedy"]
+
+
+async def test_placement_that_some_node_meets_is_taken(api: httpx.AsyncClient, platform: HandMadePlatform) -> None:
+    await _put_nodes_in_zone_a(platform)
+    rules = PlacementRules((Constraint("zone", "a"),), ("rack",), 2, apart=(_FEED,), domain="zone")
+    assert (await put(api, deployed(a_service(_WEB, placement=rules)))).status_code == 200
+    assert (await platform.store.read()).services[_WEB].placement == rules
+
+
+async def _put_nodes_in_zone_a(platform: HandMadePlatform) -> None:
+    fleet = platform.record.fleet
+    nodes = tuple(replace(node, labels=(("zone", "a"),)) for node in fleet.nodes)
+    await platform.write(Change(Kind.FLEET, FLEET_ID, replace(fleet, nodes=nodes)))
+
+
+async def test_services_that_wait_for_one_another_in_a_circle_are_refused(api: httpx.AsyncClient) -> None:
+    ids = [ServiceId(f"redpacket/{name}") for name in ("a", "b", "c")]
+    circle = [a_service(id, placement=PlacementRules(near=(ids[n - 1],))) for n, id in enumerate(ids)]
+    wire = await refusal(api, deployed(*circle), 422)
+    assert "None of redpacket/a, redpacket/b, redpacket/c could be the first to start" in wire["sentence"]
+    pair = [a_service(ids[0], placement=PlacementRules(near=(ids[1],)))]
+    pair.append(a_service(ids[1], placement=PlacementRules(near=(ids[0],))))
+    assert (await put(api, deployed(*pair))).status_code == 200  # the first by id goes ahead
 
 
 async def test_names_that_cannot_name_a_container_are_refused(api: httpx.AsyncClient) -> None:
@@ -197,6 +249,15 @@ async def test_scaling_sets_the_bounds_and_keeps_the_targets(
 async def test_a_scale_that_is_no_scale_is_refused(api: httpx.AsyncClient, wish: dict[str, int]) -> None:
     answer = await api.post("/apps/feed/services/web/scale", json=wish)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad-input")
+
+
+async def test_scaling_below_what_should_be_available_lowers_that_too(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    service = platform.record.services[_FEED]
+    await platform.write(Change(Kind.SERVICE, _FEED, replace(service, scale=ScalePolicy(3, 9, available=3))))
+    await api.post("/apps/feed/services/web/scale", json={"minimum": 1, "maximum": 2})
+    assert (await platform.store.read()).services[_FEED].scale == ScalePolicy(1, 2, available=2)
 
 
 async def test_scaling_an_unknown_service_suggests_the_near_one(api: httpx.AsyncClient) -> None:

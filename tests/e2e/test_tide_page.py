@@ -14,12 +14,15 @@ import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 from playwright.async_api import Error as PlaywrightError
 
-from springtide.model.identifiers import InstanceId, NodeId, PoolName
+from springtide.model.fleet import Team
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, TeamName
 from springtide.model.observations import MachineState
-from springtide.model.placements import PlacementState
-from springtide.model.record import Change, Kind
-from tests.api.platforms import HandMadePlatform, a_high_tide, a_sample, placed
+from springtide.model.placements import Eviction, PlacementState
+from springtide.model.record import FLEET_ID, Change, Kind
+from springtide.model.workloads import ScalePolicy
+from tests.api.platforms import FEED, HandMadePlatform, a_high_tide, a_sample, placed
 from tests.api.serving import served
+from tests.builders import a_pool
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = (
@@ -246,3 +249,52 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
+
+
+async def test_the_page_shows_shares_and_who_waits_for_what_and_who_leaves_for_whom(
+    page: Page, tide: HandMadePlatform
+) -> None:
+    service = replace(tide.record.services[FEED], scale=ScalePolicy(9, 9))
+    guest = tide.record.placements[InstanceId("redpacket-web-11")]
+    notice = Eviction("fair-share", tide.moment, None, None, FEED, "youngest")
+    await tide.write(Change(Kind.SERVICE, FEED, service), *placed(replace(guest, eviction=notice)))
+    tide.explain()
+    async with served(tide) as address:
+        await visit(page, address)
+        share = page.locator("#shares .share", has_text="redpacket")
+        await expect(share.locator(".share-part")).to_have_text("75% of cpu")
+        await expect(share.locator(".share-own")).to_have_text("own: 300m of 300m cpu")
+        await expect(share.get_by_role("img")).to_have_attribute("aria-label", re.compile("fair: 50%, by weight 1"))
+        reasons = page.locator("#reasons")
+        await expect(reasons).to_contain_text("own: pool feed has 300m cpu of 300m cpu in use")
+        await expect(reasons).to_contain_text(
+            "redpacket-web-11 leaves feed-2, since its team uses more than its fair share for feed/web; "
+            "chosen since it is the youngest."
+        )
+        await reasons.get_by_role("button", name="feed/web").click()
+        await expect(page.locator("#why-body")).to_contain_text("Last decided")
+        await expect(page.locator("#why-body")).to_contain_text("feed/web wants 4 instead of 3")
+
+
+@pytest.mark.parametrize("width", [400, 1440])
+async def test_forty_teams_fit_beside_the_rest_and_news_moves_nothing(
+    page: Page, tide: HandMadePlatform, width: int
+) -> None:
+    fleet = tide.record.fleet
+    names = [f"team-{n}-with-a-rather-long-name" for n in range(38)]
+    more = tuple(Team(TeamName(name), 1 + n % 3) for n, name in enumerate(names))
+    pools = tuple(a_pool(name, name) for name in names)
+    fleet = replace(fleet, teams=(*fleet.teams, *more), pools=(*fleet.pools, *pools))
+    await tide.write(Change(Kind.FLEET, FLEET_ID, fleet))
+    tide.explain()
+    await page.set_viewport_size({"width": width, "height": 900})
+    async with served(tide) as address:
+        await visit(page, address)
+        await expect(page.locator("#shares .share")).to_have_count(40)
+        assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        before = await page.locator(".pools").bounding_box()
+        service = replace(tide.record.services[FEED], scale=ScalePolicy(30, 30))
+        await tide.write(Change(Kind.SERVICE, FEED, service))
+        tide.explain()
+        await expect(page.locator("#reasons")).to_contain_text("feed/web")
+        assert await page.locator(".pools").bounding_box() == before

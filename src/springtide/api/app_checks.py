@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from springtide.api.errors import unknown
+from springtide.api.errors import unknown, wrong
+from springtide.api.placement_checks import check_placement
 from springtide.formats.app_specs import DeployedApp
-from springtide.model.errors import InputError, RefusedError
+from springtide.model.errors import RefusedError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, service_id
 from springtide.model.record import Record
 from springtide.model.resources import Resources
@@ -27,48 +28,52 @@ def check_app(record: Record, deployed: DeployedApp, ingress_port: int) -> None:
     _check_revisions(record.revisions, deployed)
     _check_team(record, deployed)
     _check_routes(record, deployed, ingress_port)
+    check_placement(record.fleet, deployed)
 
 
 def _check_names(deployed: DeployedApp) -> None:
     app = deployed.app
     for name in (app.name, *(service.name for service in deployed.services)):
         if not _NAME.fullmatch(name):
-            raise _wrong(app.name, "name", f"{name!r} is no name: small letters, digits, - and _, at most 63.")
+            raise wrong(app.name, "name", f"{name!r} is no name: small letters, digits, - and _, at most 63.")
     ids = [service.id for service in deployed.services]
     if len(set(ids)) < len(ids):
-        raise _wrong(app.name, "services", "Two services have the same name.")
+        raise wrong(app.name, "services", "Two services have the same name.")
     if set(app.services) != set(ids):
-        raise _wrong(app.name, "app.services", f"It lists {_listed(app.services)}, and brings {_listed(ids)}.")
+        raise wrong(app.name, "app.services", f"It lists {_listed(app.services)}, and brings {_listed(ids)}.")
     if not ids:
-        raise _wrong(app.name, "services", "The app has no service.")
+        raise wrong(app.name, "services", "The app has no service.")
 
 
 def _check_service(service: Service, deployed: DeployedApp) -> None:
     app, scale = deployed.app, service.scale
     if service.app != app.name or service.id != service_id(app.name, service.name) or service.team != app.team:
-        raise _wrong(app.name, service.name, f"{service.id} of app {service.app} and team {service.team} is not of it.")
+        raise wrong(app.name, service.name, f"{service.id} of app {service.app} and team {service.team} is not of it.")
     if not 0 <= scale.minimum <= scale.maximum:
-        raise _wrong(app.name, f"{service.name}.scale", f"{scale.minimum} to {scale.maximum} is no range of counts.")
+        raise wrong(app.name, f"{service.name}.scale", f"{scale.minimum} to {scale.maximum} is no range of counts.")
+    if scale.available is not None and not 0 <= scale.available <= scale.maximum:
+        sentence = f"{scale.available} instances can't serve at any time: there are 0 to {scale.maximum}."
+        raise wrong(app.name, f"{service.name}.scale.available", sentence)
     if (
         service.resources != Resources.of(service.resources.amounts)
         or min((amount for _, amount in service.resources.amounts), default=0) < 0
     ):
-        raise _wrong(app.name, f"{service.name}.resources", "Amounts must be above nought, each kind once, by name.")
+        raise wrong(app.name, f"{service.name}.resources", "Amounts must be above nought, each kind once, by name.")
     if not service.ladder or len(set(service.ladder)) < len(service.ladder):
-        raise _wrong(app.name, f"{service.name}.ladder", "The ladder needs at least one rung, each at most once.")
+        raise wrong(app.name, f"{service.name}.ladder", "The ladder needs at least one rung, each at most once.")
     for dependency in service.depends_on:
         if dependency.service not in app.services:
-            raise _wrong(app.name, f"{service.name}.depends_on", f"The app has no service {dependency.service}.")
+            raise wrong(app.name, f"{service.name}.depends_on", f"The app has no service {dependency.service}.")
 
 
 def _check_revisions(known: Mapping[RevisionId, Revision], deployed: DeployedApp) -> None:
     owners: dict[RevisionId, ServiceId] = {revision.id: revision.service for revision in deployed.revisions}
     for service in deployed.services:
         if owners.get(service.revision) != service.id:
-            raise _wrong(deployed.app.name, service.name, f"Its revision {service.revision} isn't among those sent.")
+            raise wrong(deployed.app.name, service.name, f"Its revision {service.revision} isn't among those sent.")
     for revision in deployed.revisions:
         if revision.service not in deployed.app.services:
-            raise _wrong(deployed.app.name, revision.id, f"It is a revision of {revision.service}, which isn't here.")
+            raise wrong(deployed.app.name, revision.id, f"It is a revision of {revision.service}, which isn't here.")
         present = known.get(revision.id)
         if present is not None and (present.service, present.template) != (revision.service, revision.template):
             raise RefusedError(
@@ -100,7 +105,7 @@ def _check_routes(record: Record, deployed: DeployedApp, ingress_port: int) -> N
     for service in deployed.services:
         for host in _hosts(service.routes):
             if not _HOST.fullmatch(host):
-                raise _wrong(deployed.app.name, f"{service.name}.routes", f"{host!r} is no host name.")
+                raise wrong(deployed.app.name, f"{service.name}.routes", f"{host!r} is no host name.")
             _refuse_taken("host", host, hosts.setdefault(host, service.id), service.id)
         for port in _ports(service.routes):
             if port == ingress_port:
@@ -123,7 +128,7 @@ def _refuse_taken(kind: str, name: str | int, owner: ServiceId, asking: ServiceI
 def _check_ports(app: AppName, service: Service) -> None:
     for port in (*_ports(service.routes), *(route.target_port for route in service.routes)):
         if not 1 <= port <= _LAST_PORT:
-            raise _wrong(app, f"{service.name}.routes", f"{port} is no port: 1 to {_LAST_PORT}.")
+            raise wrong(app, f"{service.name}.routes", f"{port} is no port: 1 to {_LAST_PORT}.")
 
 
 def _hosts(routes: Iterable[Route]) -> list[str]:
@@ -136,7 +141,3 @@ def _ports(routes: Iterable[Route]) -> list[int]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
-
-
-def _wrong(app: str, key: str, sentence: str) -> InputError:
-    return InputError(sentence, file=f"app {app}", key=key, remedy="Deploy it from a Compose file.")

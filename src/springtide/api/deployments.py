@@ -66,11 +66,13 @@ async def delete_app(store: Store, name: str) -> tuple[ServiceId, ...]:
 
 
 async def scale_service(store: Store, id: ServiceId, minimum: int, maximum: int) -> Service:
-    """Set a service's bounds; its targets stay."""
+    """Set a service's bounds; its targets stay, and no more are kept available than there may be."""
 
     async def attempt(record: Record) -> Service:
         service = find_service(record, id)
-        scaled = replace(service, scale=replace(service.scale, minimum=minimum, maximum=maximum))
+        available = min(service.scale.available, maximum) if service.scale.available is not None else None
+        bounds = replace(service.scale, minimum=minimum, maximum=maximum, available=available)
+        scaled = replace(service, scale=bounds)
         await store.commit([Change(Kind.SERVICE, id, scaled)], read=_read_versions(record))
         return scaled
 

@@ -74,6 +74,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     return UnknownNameError(f"There is no {kind} {name!r}.", remedy=remedy)
 
 
+def wrong(app: str, key: str, sentence: str) -> InputError:
+    """An app that was sent contradicts itself at this key."""
+    return InputError(sentence, file=f"app {app}", key=key, remedy="Deploy it from a Compose file.")
+
+
 def _with_same_ending(name: str, names: list[str]) -> list[str]:
     ending = name.rpartition("/")[2]
     return [each for each in names if each.rpartition("/")[2] == ending or each.partition("/")[0] == name][:3]

@@ -7,17 +7,24 @@ const SHOWN = 150;
 const KINDS = [
   ["bad", /crash|fail|full|unready|unhealthy|missing|lost|refus|spent|never|no-node|error|out-of-stock/],
   ["cloud", /rent|cloud|boot|return|charge/],
-  ["borrowed", /reclaim|evict|guest|drain/],
+  ["borrowed", /reclaim|evict|guest|drain|gives-way|fair-share|notice|limit/],
   ["own", /home/],
 ];
 
 export class Events {
   constructor(parent) {
     this.parent = parent;
+    this.latest = [];
+  }
+
+  // The latest events that speak of a service, newest first.
+  about(service) {
+    return this.latest.filter((event) => event.subject === service);
   }
 
   add(event) {
     const kind = KINDS.find(([, codes]) => codes.test(event.code))?.[0] ?? "plain";
+    this.latest = [event, ...this.latest.slice(0, SHOWN - 1)];
     this.put(kind, event.at, event.subject, event.sentence);
   }
 

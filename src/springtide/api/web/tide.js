@@ -5,12 +5,15 @@ import { Events } from "./events.js";
 import { History } from "./history.js";
 import { Link } from "./link.js";
 import { Pools } from "./pools.js";
+import { Reasons } from "./reasons.js";
 import { Services } from "./services.js";
+import { Shares } from "./shares.js";
 import { Why } from "./why.js";
 import { count, money } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const TEAM_COLOURS = 6;
+const MOST_TEAMS_NAMED = 12;
 const teams = [];
 
 function teamColour(team) {
@@ -19,10 +22,12 @@ function teamColour(team) {
 }
 
 const history = new History();
-const why = new Why(byId("why"));
+const events = new Events(byId("events"));
+const why = new Why(byId("why"), (service) => events.about(service));
 const services = new Services(byId("services"), history, { teamColour, openWhy: (id) => why.open(id) });
 const pools = new Pools(byId("pools"), { teamColour });
-const events = new Events(byId("events"));
+const shares = new Shares({ teams: byId("shares"), limits: byId("limits"), about: byId("shares-about") }, { teamColour });
+const reasons = new Reasons(byId("reasons"), { openWhy: (id) => why.open(id) });
 
 for (const choice of document.querySelectorAll("input[name=window]")) {
   choice.addEventListener("change", () => {
@@ -58,11 +63,14 @@ async function onTide({ status: news, sample }) {
   showFigures(status);
   services.show(status.services);
   services.draw();
+  if (news.shares) shares.show(status.shares);
+  if (news.services || news.notices) reasons.show(status);
   pools.show(status);
 }
 
 function showTeams(list) {
   teams.splice(0, teams.length, ...list.map((team) => team.name));
+  byId("teams").hidden = list.length > MOST_TEAMS_NAMED;  // the shares above name them all
   keep(byId("teams"), list, (team) => team.name,
     (team) => element("li", {}, element("span", { class: "swatch" }), team.name),
     (item, team) => (item.firstChild.style.background = teamColour(team.name)));

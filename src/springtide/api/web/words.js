@@ -25,3 +25,7 @@ const UNITS = { cpu_millis: (value) => `${count(value)}m cpu`, memory_bytes: (va
 export const amount = (kind, value) => (UNITS[kind] ? UNITS[kind](value) : `${count(value)} ${kind}`);
 
 export const amounts = (all) => Object.entries(all).map(([kind, value]) => amount(kind, value)).join(", ") || "nothing";
+
+export const kindName = (kind) => ({ cpu_millis: "cpu", memory_bytes: "memory" })[kind] ?? kind;
+
+export const percent = (part) => `${part > 0 && part < 0.095 ? (100 * part).toFixed(1) : count(100 * part)}%`;
