@@ -20,6 +20,7 @@ from springtide.engines.base import Engine
 from springtide.engines.docker import DockerEngine
 from springtide.formats.fleet import default_fleet, load_fleet
 from springtide.formats.machine_fit import check_fleet_fits
+from springtide.formats.platforms import on_platform
 from springtide.model.errors import RefusedError
 from springtide.model.fleet import EMPTY_FLEET, Cloud, Fleet
 from springtide.model.history import Sample
@@ -108,13 +109,17 @@ async def serve(settings: Settings) -> None:
 
 
 async def settle_fleet(store: Store, engine: Engine, fleet_file: Path | None) -> Fleet:
-    """The fleet from the file, else from the record, else the machine in halves; kept in the record."""
+    """The fleet from the file, else from the record, else the machine in halves; kept in the record.
+
+    Its slices are of the machine's operating system and architecture where they don't say otherwise.
+    """
     known = (await store.read()).fleet
     machine = await engine.machine()
     if fleet_file is not None:
         fleet = load_fleet(fleet_file)
     else:
         fleet = known if known != EMPTY_FLEET else default_fleet(machine)
+    fleet = on_platform(fleet, *await engine.platform())
     check_fleet_fits(fleet, machine)
     if fleet != known:
         await store.commit([Change(Kind.FLEET, FLEET_ID, fleet)])

@@ -73,6 +73,10 @@ class Engine(Protocol):
         """What the engine's machine has in all (cpu_millis, memory_bytes, pids where known)."""
         ...
 
+    async def platform(self) -> tuple[str, str]:
+        """Operating system and architecture of the engine's machine, as the engine calls them; empty where unknown."""
+        ...
+
     async def ensure_network(self, app: AppName, network: str) -> None:
         """Make an app's network unless it exists. Service names resolve to instances on it."""
         ...

@@ -80,6 +80,11 @@ class DockerEngine:
             info = await self._api.client.system.info()
         return Resources.of({CPU_MILLIS: int(info["NCPU"]) * 1000, MEMORY_BYTES: int(info["MemTotal"])})
 
+    async def platform(self) -> tuple[str, str]:
+        with self._api.call("describe its machine"):
+            info = await self._api.client.system.info()
+        return str(info.get("OSType", "")), str(info.get("Architecture", ""))
+
     # Networks
 
     async def ensure_network(self, app: AppName, network: str) -> None:

@@ -62,6 +62,10 @@ class SimulatedEngine:
         await self.faults.before("machine", "")
         return self.machine_state.resources
 
+    async def platform(self) -> tuple[str, str]:
+        await self.faults.before("platform", "")
+        return self.machine_state.platform
+
     def lose_connection(self) -> None:
         """From now on no call is answered, and every watch ends; :meth:`restore_connection` ends it."""
         self.faults.unreachable = True

@@ -79,6 +79,7 @@ class SimulatedMachine:
 
     def __init__(self, now: Callable[[], datetime], resources: Resources | None = None) -> None:
         self.now = now
+        self.platform = ("linux", "x86_64")
         self.resources = resources or Resources.of({CPU_MILLIS: 64_000, MEMORY_BYTES: 256 * 2**30})
         self.containers: dict[InstanceId, SimulatedContainer] = {}
         self.networks: set[tuple[AppName, str]] = set()
