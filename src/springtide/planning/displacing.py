@@ -67,14 +67,15 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
 
 def make_way_at_home(draft: Draft, service: Service) -> bool:
     """Promise one instance a place on its team's machines where the team's own lower bands give way."""
-    board = draft.board
+    board, siting = draft.board, Siting(draft.board)
     found: list[_Way] = []
     for pool in board.pools_of(service.team):
         lower = [each for each in board.in_pool(pool) if board.owns(each) and _is_lower(draft, each, service)]
-        candidates = by_rule(draft, [each for each in lower if _is_there(draft, each)])
-        for node in sorted({each.placement.node for each in candidates}):
-            row = board.row_of[node]
-            here = [each for each in candidates if each.placement.node == node]
+        lower = [each for each in lower if _is_there(draft, each) and each.service not in service.placement.near]
+        candidates = by_rule(draft, lower)
+        rows = {board.row_of[each.placement.node]: each.placement.node for each in candidates}
+        for row in siting.open_rows(service, np.array(sorted(rows), dtype=np.int64)).tolist():
+            here = [each for each in candidates if each.placement.node == rows[row]]
             victims = _victims_on(board, service, row, here)
             if victims and _home_rung(board, service, pool, victims) in service.ladder:
                 found.append(_Way(pool, row, victims, candidates))
@@ -82,8 +83,9 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
 
 
 def _home_rung(board: Board, service: Service, pool: PoolName, victims: tuple[InstanceId, ...]) -> Rung:
-    """The rung on which it would then begin at home."""
-    claim = board.owner_claim(pool) - total(board.placements[id].resources for id in victims)
+    """The rung on which it would then begin at home, were nobody to come there before it."""
+    gone = board.owner_leaving.get(pool, NOTHING) + total(board.placements[id].resources for id in victims)
+    claim = board.owner_use.get(pool, NOTHING) - gone
     return Rung.OWN if quota.is_own(board.own_part(pool), claim, service.resources) else Rung.SHARED
 
 
@@ -94,13 +96,14 @@ def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None
     if way is None:
         return False
     for id in way.victims:
-        victim, team = board.placements[id], board.team_of(board.placements[id])
+        victim = board.placements[id]
+        giver = board.services.get(victim.service)
         rule = GIVES_WAY if _is_lower(draft, victim, service) else FAIR_SHARE
         give_notice(draft, victim, rule, service, chosen_by(way.candidates, id, way.victims))
-        if shares is not None and team is not None:
-            shares.remove(team, victim.resources)
+        if shares is not None and giver is not None:
+            shares.remove(giver, victim.resources)
     if shares is not None:
-        shares.add(service.team, service.resources)
+        shares.add(service)
     draft.promise(service, board.nodes[way.row].id)
     return True
 
@@ -113,9 +116,10 @@ def _cost(board: Board, way: _Way) -> tuple[int, int, PoolName, NodeId]:
 
 def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
     """Whether it is worth looking: somebody of a lower band, or a team that uses more than this one would."""
-    after = shares.with_more(service.team, service.resources)
-    lower = any(use and each.order > service.band.order for (_, each), use in board.band_use.items())
-    return lower or any(shares.of(team) > after for team in shares.use if team != service.team)
+    if any(use and each.order > service.band.order for (_, each), use in board.band_use.items()):
+        return True
+    after = shares.with_more(service.team, service.resources, service.band)
+    return shares.is_any_above(after, service.band, but=service.team)
 
 
 def _yielding(
@@ -127,7 +131,7 @@ def _yielding(
     """
     board, found = draft.board, []
     for id in board.services_in.get(pool.name, ()):
-        if board.is_owned(id, pool):
+        if board.is_owned(id, pool) or id in taker.placement.near:
             continue
         for key, group in board.groups.get(id, {}).items():
             if key[0] != pool.name or not group.ids:
@@ -147,11 +151,29 @@ def _rule_for(draft: Draft, giver: ServiceId, amount: Resources, taker: Service,
         return None
     if service.band.order > taker.band.order:
         return GIVES_WAY
-    if service.band.order < taker.band.order or service.team == taker.team:
+    if service.band.order < taker.band.order or service.team == taker.team or _is_waited_for(draft, giver):
         return None
-    after = shares.with_more(taker.team, taker.resources)
-    is_fairer = after < shares.of(service.team) and after <= shares.with_less(service.team, amount)
+    after, band = shares.with_more(taker.team, taker.resources, taker.band), taker.band
+    is_fairer = after < shares.of(service.team, band) and after <= shares.with_less(service.team, amount, band)
     return FAIR_SHARE if is_fairer else None
+
+
+def _is_waited_for(draft: Draft, id: ServiceId) -> bool:
+    """Whether somebody has room promised that is only any good beside an instance of this service."""
+    services = draft.index.record.services
+    return any(count and id in services[each].placement.near for each, count in draft.waiting.items())
+
+
+def _keeps_neighbours(board: Board, service: Service, row: int) -> bool:
+    """Whether all whom it must be near, and who stand there, don't merely stand there until they have left."""
+    rules = service.placement
+    domains = board.domain_of(rules.domain) if rules.near else None
+    for other in rules.near:
+        here = [each for each in board.of_service(other) if domains is not None and each.node in board.row_of]
+        here = [each for each in here if domains is not None and domains[board.row_of[each.node]] == domains[row]]
+        if here and all(each.instance in board.leaving for each in here):
+            return False
+    return True
 
 
 def _may_yield(draft: Draft, id: InstanceId, rule: str | None) -> bool:
@@ -178,7 +200,7 @@ def _is_held(draft: Draft, guest: Placement) -> bool:
 def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Placement]) -> list[_Way]:
     """For each node of a pool, who must leave it, and the pool, for one more instance to fit."""
     board = draft.board
-    if _above(board, service, pool, yielding):
+    if above_quota(board, service, pool, yielding):
         return []
     candidates = by_rule(draft, yielding)
     rows = Siting(board).open_rows(service, board.rows_in([pool]))
@@ -187,6 +209,8 @@ def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Plac
         by_node.setdefault(each.placement.node, []).append(each)
     ways: list[_Way] = []
     for row in rows[board.space.accepts[rows]]:
+        if not _keeps_neighbours(board, service, int(row)):
+            continue
         here = by_node.get(board.nodes[row].id, [])
         victims = _victims_on(board, service, int(row), here)
         if victims is not None:
@@ -209,18 +233,18 @@ def _with_quota(
     """The victims, and as many more of the pool as its quotas ask for; ``None`` where that isn't enough."""
     chosen = [board.placements[id] for id in victims]
     for candidate in candidates:
-        above = _above(board, service, pool, chosen)
+        above = above_quota(board, service, pool, chosen)
         if not above:
             break
         guest = candidate.placement
         if guest not in chosen and any(guest.resources[kind] > 0 for kind in above.kinds):
             chosen.append(guest)
-    if _above(board, service, pool, chosen) or not _rung_is_on_ladder(board, service, pool, chosen):
+    if above_quota(board, service, pool, chosen) or not rung_is_on_ladder(board, service, pool, chosen):
         return None
     return tuple(each.instance for each in chosen)
 
 
-def _above(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
+def above_quota(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
     """By how much guests would be above what they may use with one more and without those gone."""
     everybody = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone) + service.resources
     above = (everybody - board.idle(pool)).at_least_zero()
@@ -255,22 +279,32 @@ def _is_firm(board: Board, placement: Placement) -> bool:
     return service is None or service.band is not Band.BEST_EFFORT
 
 
-def _rung_is_on_ladder(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> bool:
-    """Whether the rung on which it would then begin is one that the service may use."""
+def rung_is_on_ladder(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> bool:
+    """Whether the rung on which it would then begin is one that the service may use, others' leaving or not."""
+    if Rung.SHARED in service.ladder and Rung.BORROWED in service.ladder:
+        return True
+    chosen = {each.instance for each in gone}
+    others = (board.placements[id] for id in sorted(board.leaving - chosen))
+    leaving = [each for each in others if each.pool == pool and not board.owns(each)]
+    return all(_later_rung(board, service, pool, left) in service.ladder for left in (gone, gone + leaving))
+
+
+def _later_rung(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Rung:
+    """The rung on which it would begin once these have gone."""
     if service.band is Band.BEST_EFFORT:
         used = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone)
     else:
         used = _firm_use(board, pool, gone)
     is_shared = (used + service.resources).fits_in(board.guest_quota(pool, may_borrow=False))
-    return (Rung.SHARED if is_shared else Rung.BORROWED) in service.ladder
+    return Rung.SHARED if is_shared else Rung.BORROWED
 
 
 def _is_fair(draft: Draft, service: Service, way: _Way, shares: Shares) -> bool:
     """Whether, all together, no team would lose more to the taker than fairness allows."""
-    after = shares.with_more(service.team, service.resources)
+    after = shares.with_more(service.team, service.resources, service.band)
     losses: dict[TeamName, list[Resources]] = {}
     for victim in (draft.board.placements[id] for id in way.victims):
         team = draft.board.team_of(victim)
         if team is not None and not _is_lower(draft, victim, service):
             losses.setdefault(team, []).append(victim.resources)
-    return all(after <= shares.with_less(team, total(lost)) for team, lost in losses.items())
+    return all(after <= shares.with_less(team, total(lost), service.band) for team, lost in losses.items())

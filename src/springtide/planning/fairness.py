@@ -2,18 +2,20 @@
 
 A team's share is the largest, over resources, of its use beyond its own quota over what its cohort
 shares and may lend, divided by the team's weight. Source: Ghodsi et al., Dominant Resource Fairness,
-NSDI 2011, sections 4 and 4.3 (weights).
+NSDI 2011, sections 4 and 4.3 (weights). The share *in a band* counts what the team uses in that band and
+in higher ones: lower ones give way anyway, so they neither count against a team nor speak for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from springtide.model.identifiers import TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import NOTHING, Resources
+from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.board import Board
 
@@ -22,13 +24,13 @@ _LENT = (Rung.SHARED, Rung.BORROWED)
 
 @dataclass(slots=True)
 class Shares:
-    """Every team's use beyond its own, as a plan goes on."""
+    """Every team's use beyond its own, as a plan goes on; by team and band, higher bands included."""
 
     capacity: Mapping[str, Resources]
     cohorts: Mapping[TeamName, str]
     weights: Mapping[TeamName, int]
-    use: dict[TeamName, Resources]
-    _known: dict[TeamName, Fraction] = field(default_factory=dict)
+    use_in: dict[tuple[TeamName, Band], Resources]
+    _known: dict[tuple[TeamName, Band], Fraction] = field(default_factory=dict)
 
     @classmethod
     def on(cls, board: Board) -> Shares:
@@ -38,31 +40,52 @@ class Shares:
         weights = {team.name: max(1, team.weight) for team in reversed(teams)}
         return cls(shareable_capacity(board), cohorts, weights, use_beyond_own(board))
 
-    def of(self, team: TeamName) -> Fraction:
-        """The team's weighted dominant share."""
-        if team not in self._known:
-            self._known[team] = self._share(team, self.use.get(team, NOTHING))
-        return self._known[team]
+    @property
+    def use(self) -> dict[TeamName, Resources]:
+        """What each team uses beyond its own in all bands."""
+        return {team: use for (team, band), use in self.use_in.items() if band is Band.BEST_EFFORT}
 
-    def with_more(self, team: TeamName, amount: Resources) -> Fraction:
-        """What it would be with so much more."""
-        return self._share(team, self.use.get(team, NOTHING) + amount)
+    def of(self, team: TeamName, band: Band = Band.BEST_EFFORT) -> Fraction:
+        """The team's weighted dominant share in a band; that in the lowest counts everything."""
+        key = team, band
+        if key not in self._known:
+            self._known[key] = self._share(team, self.use_in.get(key, NOTHING))
+        return self._known[key]
 
-    def with_less(self, team: TeamName, amount: Resources) -> Fraction:
-        """What it would be with so much less."""
-        return self._share(team, self.use.get(team, NOTHING) - amount)
+    def with_more(self, team: TeamName, amount: Resources, band: Band = Band.BEST_EFFORT) -> Fraction:
+        """What it would be with so much more in that band or a higher one."""
+        return self._share(team, self.use_in.get((team, band), NOTHING) + amount)
 
-    def add(self, team: TeamName, amount: Resources) -> None:
-        self.use[team] = self.use.get(team, NOTHING) + amount
-        self._known.pop(team, None)
+    def with_less(self, team: TeamName, amount: Resources, band: Band = Band.BEST_EFFORT) -> Fraction:
+        """What it would be with so much less in that band or a higher one."""
+        return self._share(team, self.use_in.get((team, band), NOTHING) - amount)
 
-    def remove(self, team: TeamName, amount: Resources) -> None:
-        self.use[team] = self.use.get(team, NOTHING) - amount
-        self._known.pop(team, None)
+    def is_any_above(self, share: Fraction, band: Band, *, but: TeamName) -> bool:
+        """Whether any other team's share in the band is above this one."""
+        return any(self.of(team, each) > share for team, each in self.use_in if each is band and team != but)
+
+    def add(self, service: Service) -> None:
+        """Count one more instance of a service."""
+        for band in counted_in(service.band):
+            key = service.team, band
+            self.use_in[key] = self.use_in.get(key, NOTHING) + service.resources
+            self._known.pop(key, None)
+
+    def remove(self, service: Service, amount: Resources) -> None:
+        """Count one instance of a service less, of so much."""
+        for band in counted_in(service.band):
+            key = service.team, band
+            self.use_in[key] = self.use_in.get(key, NOTHING) - amount
+            self._known.pop(key, None)
 
     def _share(self, team: TeamName, use: Resources) -> Fraction:
         capacity = self.capacity.get(self.cohorts.get(team, ""), NOTHING)
         return dominant_share(use, capacity, self.weights.get(team, 1))
+
+
+def counted_in(band: Band) -> tuple[Band, ...]:
+    """The bands in whose shares an instance of this one counts: its own and the lower ones."""
+    return tuple(each for each in Band if each.order >= band.order)
 
 
 def dominant_share(use: Resources, capacity: Resources, weight: int) -> Fraction:
@@ -87,21 +110,42 @@ def shareable_capacity(board: Board) -> dict[str, Resources]:
     return {cohort: Resources.of(amounts) for cohort, amounts in sums.items()}
 
 
-def use_beyond_own(board: Board) -> dict[TeamName, Resources]:
-    """What each team uses on the rungs shared and borrowed, leaving instances left out."""
-    sums: dict[TeamName, dict[str, int]] = {}
+def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
+    """What each team uses on the rungs shared and borrowed, by band, higher ones included; who leaves is left out.
 
-    def count(team: TeamName, amount: Resources, sign: int = 1) -> None:
-        mine = sums.setdefault(team, {})
-        for kind, value in amount.amounts:
-            mine[kind] = mine.get(kind, 0) + sign * value
+    Pools know what teams use in all; what lower bands use of that is taken off for higher ones.
+    """
+    sums: dict[tuple[TeamName, Band], dict[str, int]] = {}
+
+    def count(team: TeamName, bands: Iterable[Band], amount: Resources, sign: int = 1) -> None:
+        for band in bands:
+            mine = sums.setdefault((team, band), {})
+            for kind, value in amount.amounts:
+                mine[kind] = mine.get(kind, 0) + sign * value
 
     for pool in board.tree.pools:
         for team, amount in board.beyond_own(pool).items():
-            count(team, amount)
+            count(team, Band, amount)
+    for service in board.services.values():
+        higher = [each for each in Band if each.order < service.band.order]
+        for amount in _lent_to(board, service) if higher else ():
+            count(service.team, higher, amount, -1)
     for id in board.leaving:
         placement = board.placements[id]
-        leaver = board.team_of(placement)
-        if leaver is not None and board.rung(placement) in _LENT:
-            count(leaver, placement.resources, -1)
-    return {team: Resources.of(amounts) for team, amounts in sums.items()}
+        owner = board.services.get(placement.service)
+        if owner is not None and board.rung(placement) in _LENT:
+            count(owner.team, counted_in(owner.band), placement.resources, -1)
+    return {key: Resources.of(amounts) for key, amounts in sums.items()}
+
+
+def _lent_to(board: Board, service: Service) -> Iterator[Resources]:
+    """What a service uses on the rungs shared and borrowed."""
+    for (pool, _), group in board.groups.get(service.id, {}).items():
+        if pool not in board.tree.pools:
+            continue
+        rungs = board.rungs(pool)
+        uniform = rungs.owners if board.is_owner(service.team, board.pools[pool]) else rungs.guests
+        if uniform in _LENT:
+            yield group.amount
+        elif uniform is None:
+            yield from (board.placements[id].resources for id in group.ids if rungs.by_id[id] in _LENT)

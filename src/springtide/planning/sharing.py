@@ -15,6 +15,7 @@ from springtide.planning.draft import Draft
 from springtide.planning.fairness import Shares
 from springtide.planning.fitting import best_room
 from springtide.planning.notices import is_reclaimed, withdraw_notices
+from springtide.planning.promises import keep_promises
 from springtide.planning.turns import service_order
 from springtide.planning.victims import is_noticed
 
@@ -26,6 +27,7 @@ def place_guests(draft: Draft) -> None:
     """
     pools = [pool.name for pool in draft.board.fleet.pools if not pool.is_elastic]
     noticed = [each.instance for each in draft.all_departing() if is_noticed(each) and not is_reclaimed(each)]
+    keep_promises(draft)
     for id in sorted(draft.index.record.services):
         if id not in draft.blocked:
             draft.take_back(id, pools)
@@ -49,12 +51,12 @@ class _Sharing:
         draft = self._draft
         refused: list[ServiceId] = []
         while open_services:
-            id = min(open_services, key=self._order)
+            id = self._next(open_services)
             service = draft.service(id)
             room = self.find_room(service)
             if room is not None:
                 draft.place(service, room.node.id)
-                self._shares.add(service.team, service.resources)
+                self._shares.add(service)
             elif make_way(draft, service, self._shares):
                 # Who has just given way looks for another place, as a guest or further down the ladder.
                 open_services += [each for each in self._displaced() if each not in {*open_services, *refused}]
@@ -115,11 +117,24 @@ class _Sharing:
             self._full[key] = version
         return room
 
-    def _order(self, id: ServiceId) -> tuple[int, Fraction, TeamName, tuple[int, Fraction, ServiceId]]:
-        """Higher bands first, since lower ones would have to give way to them; then the lowest share."""
+    def _next(self, open_services: list[ServiceId]) -> ServiceId:
+        """Of each team's neediest service the highest band, then the lowest share, then whoever adds least to it.
+
+        Higher bands go first, since lower ones would have to give way to them.
+        """
+        first: dict[TeamName, tuple[tuple[int, Fraction, ServiceId], ServiceId]] = {}
+        for id in open_services:
+            served = self._draft.demands[id].count - self._draft.wanted[id]
+            mine = service_order(self._draft, id, served), id
+            team = self._draft.service(id).team
+            first[team] = min(first.get(team, mine), mine)
+        return min((id for _, id in first.values()), key=self._order)
+
+    def _order(self, id: ServiceId) -> tuple[int, Fraction, Fraction, TeamName]:
         service = self._draft.service(id)
-        served = self._draft.demands[id].count - self._draft.wanted[id]
-        return service.band.order, self._shares.of(service.team), service.team, service_order(self._draft, id, served)
+        team, band = service.team, service.band
+        after = self._shares.with_more(team, service.resources, band)
+        return band.order, self._shares.of(team, band), after, team
 
 
 def _may_be_guest(draft: Draft, id: ServiceId) -> bool:

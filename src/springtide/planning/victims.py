@@ -71,11 +71,12 @@ def by_rule(draft: Draft, placements: Iterable[Placement]) -> list[Candidate]:
 
 def _key(draft: Draft, guest: Placement, spare: int) -> Key:
     service, team = draft.index.record.services.get(guest.service), draft.board.team_of(guest)
-    share = draft.shares().of(team) if team is not None else Fraction(0)
+    band = service.band if service is not None else Band.BEST_EFFORT
+    share = draft.shares().of(team, band) if team is not None else Fraction(0)
     return (
         not is_noticed(guest),
         spare <= 0,
-        -(service.band.order if service is not None else Band.BEST_EFFORT.order),
+        -band.order,
         -share,
         draft.is_ready(guest.instance),
         _size_permille(draft, guest),
