@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from springtide.api.standing import Standing
@@ -122,12 +121,13 @@ def committed_micros(rental: Rental) -> int:
 
 def pool_wires(standing: Standing) -> list[PoolWire]:
     """The fleet's pools in the fleet file's order."""
-    nodes = _node_wires(standing)
-    return [_pool_wire(standing, pool, nodes) for pool in standing.record.fleet.pools]
+    nodes: dict[str, list[NodeWire]] = {}
+    for node in _node_wires(standing):
+        nodes.setdefault(node.pool, []).append(node)
+    return [_pool_wire(pool, nodes.get(pool.name, [])) for pool in standing.record.fleet.pools]
 
 
-def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire]) -> PoolWire:
-    rooms = [room for id, room in standing.board.rooms.items() if room.node.pool == pool.name]
+def _pool_wire(pool: Pool, nodes: list[NodeWire]) -> PoolWire:
     return PoolWire(
         name=pool.name,
         site=pool.site,
@@ -140,9 +140,9 @@ def _pool_wire(standing: Standing, pool: Pool, nodes: Mapping[NodeId, NodeWire])
         lending_limit=amounts(pool.lending_limit) if pool.lending_limit is not None else None,
         max_nodes=pool.max_nodes,
         price_micros_per_cpu_hour=pool.price_micros_per_cpu_hour,
-        allocatable=amounts(total(room.node.allocatable for room in rooms)),
-        used=amounts(total(_used(room) for room in rooms)),
-        nodes=[nodes[room.node.id] for room in rooms],
+        allocatable=amounts(total(Resources.of(node.allocatable) for node in nodes)),
+        used=amounts(total(Resources.of(node.used) for node in nodes)),
+        nodes=nodes,
     )
 
 
@@ -150,26 +150,29 @@ def _used(room: NodeRoom) -> Resources:
     return room.node.allocatable - room.free
 
 
-def _node_wires(standing: Standing) -> dict[NodeId, NodeWire]:
+def _node_wires(standing: Standing) -> list[NodeWire]:
     rentals = {rental.node: rental for rental in standing.record.rentals.values()}
     machines = machine_states(standing.index)
     placements: dict[NodeId, list[Placement]] = {}
     for placement in standing.board.placements.values():
         placements.setdefault(placement.node, []).append(placement)
-    wires = {}
+    wires = []
     for id, room in standing.board.rooms.items():
         rental = rentals.get(id)
         here = sorted(placements.get(id, ()), key=lambda each: (each.service, each.ordinal))
-        wires[id] = NodeWire(
-            id=id,
-            pool=room.node.pool,
-            state=_node_state(room, rental, machines.get(rental.token) if rental else None),
-            zone=dict(room.node.labels).get("zone"),
-            labels=dict(room.node.labels),
-            allocatable=amounts(room.node.allocatable),
-            used=amounts(_used(room)),
-            instances=[_tile_wire(standing, placement) for placement in here],
-            rental=_rental_wire(rental) if rental else None,
+        labels = dict(room.node.labels)
+        wires.append(
+            NodeWire(
+                id=id,
+                pool=room.node.pool,
+                state=_node_state(room, rental, machines.get(rental.token) if rental else None),
+                zone=labels.get("zone"),
+                labels=labels,
+                allocatable=amounts(room.node.allocatable),
+                used=amounts(_used(room)),
+                instances=[_tile_wire(standing, placement) for placement in here],
+                rental=_rental_wire(rental) if rental else None,
+            )
         )
     return wires
 
