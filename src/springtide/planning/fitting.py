@@ -24,8 +24,8 @@ def best_room(board: Board, pools: Iterable[PoolName], service: Service, *, boot
 def best_row(space: Space, siting: Siting, service: Service, rows: IntArray, *, is_now: bool) -> int | None:
     """Of the rows that the service's rules allow and that one more instance fits on, now or later, the best.
 
-    First the emptiest domain, where a spread is asked for; then the node that is left with the least,
-    in permille of the node summed over the kinds asked for; then the lowest node id.
+    First the emptiest domain, where a spread is asked for; then the node that is left with the least and
+    with the least stranded (:meth:`Space.best`); then the lowest node id.
     """
     ask = siting.board.ask(service.resources)
     if not service.placement and not siting.board.apart_of(service.id):
