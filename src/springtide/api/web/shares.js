@@ -3,7 +3,7 @@
 import { element, keep, setText } from "./elements.js";
 import { amount, amounts, kindName, percent } from "./words.js";
 
-const LIMITS = { nominal: "counts as own", lending_limit: "lends", borrowing_limit: "borrows" };
+const LIMITS = { nominal: "own", lending_limit: "lends", borrowing_limit: "borrows" };
 
 export class Shares {
   constructor({ teams, limits, about }, { teamColour }) {
@@ -15,7 +15,7 @@ export class Shares {
     setText(this.about, shares.cohorts.length === 1 ? `of ${amounts(shares.cohorts[0].capacity)} that teams lend one another` : "");
     const several = shares.cohorts.length > 1;
     const rows = shares.cohorts.flatMap(({ cohort }) => [
-      ...(several ? [{ team: `cohort ${cohort}`, heading: cohort || "no cohort", cohort }] : []),
+      ...(several ? [{ team: `cohort ${cohort}`, heading: cohort ? `Cohort ${cohort}` : "Without a cohort", cohort }] : []),
       ...shares.teams.filter((each) => each.cohort === cohort),
     ]);
     keep(this.teams, rows, (row) => (row.heading ? `heading ${row.cohort}` : row.team),
@@ -25,7 +25,7 @@ export class Shares {
   }
 
   heading({ heading, cohort }, cohorts) {
-    return `${cohort ? "Cohort " : ""}${heading}: ${amounts(cohorts.get(cohort).capacity)} to lend`;
+    return `${heading}: ${amounts(cohorts.get(cohort).capacity)} to lend`;
   }
 
   make() {
@@ -65,15 +65,17 @@ export class Shares {
   }
 
   showLimits({ departments, teams }) {
-    const of = (name, list) => list.flatMap((each) => each.limits.map((limit) => ({ ...limit, whose: each[name] })));
+    const of = (name, list) => list.flatMap((each) => each.limits.map((limit) => ({ ...limit, level: name, whose: each[name] })));
     const limits = [...of("department", departments), ...of("team", teams)];
     this.limits.hidden = limits.length === 0;
-    keep(this.limits, limits, (each) => `${each.whose} ${each.limit} ${each.kind}`,
+    keep(this.limits, limits, (each) => `${each.level} ${each.whose} ${each.limit} ${each.kind}`,
       () => element("li", { class: "limit" }, element("p", {}), element("div", { class: "gauge", "aria-hidden": "true" }, element("i", { class: "within" }))),
       (item, each) => {
-        const words = `${each.whose} ${LIMITS[each.limit]} ${amount(each.kind, each.used)} of at most ${amount(each.kind, each.most)}`;
+        const [used] = amount(each.kind, each.used).split(" ");
+        const words = `${each.whose} ${LIMITS[each.limit]} ${used} of ${amount(each.kind, each.most)}`;
         setText(item.firstChild, words);
-        if (item.title !== words) item.title = words;
+        const title = `${each.level} ${words} at most`;
+        if (item.title !== title) item.title = title;
         item.classList.toggle("is-full", each.used >= each.most);
         item.querySelector(".within").style.width = `${each.most ? Math.min(100, (100 * each.used) / each.most) : 100}%`;
       });
