@@ -272,12 +272,16 @@ def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> Non
 
 def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
     """A node whose next period can't be paid is drained before that period starts."""
-    draft.board.rooms[rental.node].close()
+    room = draft.board.rooms.get(rental.node)
+    if room is None:
+        return
+    room.close()
     gone_by = next_charge(rental) - _return_lead(draft)
     for placement in draft.board.on_node(rental.node):
         waits = placement.eviction is not None and placement.eviction.drain_by is None
         if is_staying(placement) or (waits and placement.state is PlacementState.RUNNING):
-            draft.wanted[placement.service] += 1 if is_staying(placement) else 0
+            lacking = draft.wanted.get(placement.service, 0)
+            draft.wanted[placement.service] = lacking + (1 if is_staying(placement) else 0)
             draft.cloud_refusals[placement.service] = refusal
             draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
             sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"

@@ -18,9 +18,12 @@ from springtide.model.fleet import ScalingTerms
 from springtide.model.identifiers import ServiceId
 from springtide.model.placements import PlacementState
 from springtide.model.resources import CPU_MILLIS
-from springtide.model.workloads import Service
+from springtide.model.workloads import ScalePolicy, Service
 from springtide.planning.demands import Demand
 from springtide.planning.index import CpuPoint, Index, LoadPoint
+
+MOST_INSTANCES = 100_000
+"""No service has more, whatever its bounds and its load say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Signal:
 
     def need(self, load: float) -> Need:
         """Instances so that none carries more than its target and the tolerated share above."""
-        count = ceil(round(load / (self.per_instance * (1 + self.tolerance)), 9))
+        copies = load / (self.per_instance * (1 + max(0.0, self.tolerance)))
+        count = ceil(round(min(copies, MOST_INSTANCES), 9))
         return Need(count, load, self.per_instance, self.unit)
 
     def latest(self) -> Need:
@@ -124,9 +128,14 @@ def _cpu(index: Index, service: Service, terms: ScalingTerms) -> Signal | None:
     return Signal(points, reserved * percent / 100, "millis of cpu", terms.tolerance)
 
 
+def _within_bounds(scale: ScalePolicy, count: int) -> int:
+    """The maximum stands above the minimum; no service has fewer than none, or more than ``MOST_INSTANCES``."""
+    return max(0, min(max(count, scale.minimum), scale.maximum, MOST_INSTANCES))
+
+
 def _fixed(service: Service, present: int) -> Demand:
     scale = service.scale
-    count = min(max(present, scale.minimum), scale.maximum)
+    count = _within_bounds(scale, present)
     figures = (("count", count), ("minimum", scale.minimum), ("maximum", scale.maximum))
     if scale.minimum == scale.maximum:
         return Demand(service.id, count, Reason("fixed", f"{service.id} is set to {count}.", figures))
@@ -138,7 +147,7 @@ def _fixed(service: Service, present: int) -> Demand:
 
 def _bounded(service: Service, wanted: int, need: Need) -> Demand:
     scale = service.scale
-    count = min(max(wanted, scale.minimum), scale.maximum)
+    count = _within_bounds(scale, wanted)
     figures = (
         ("count", count),
         ("wanted", wanted),

@@ -17,12 +17,29 @@ from springtide.model.leases import LedgerEntry
 from springtide.model.placements import Rental
 
 _MICROSECOND = timedelta(microseconds=1)
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than anything that is planned, and early enough to count on from there."""
 
 
 def next_charge(rental: Rental) -> datetime:
-    """When the first billing period that isn't committed yet begins."""
+    """When the first billing period that isn't committed yet begins; what is too far to be told is never."""
     start = rental.since or rental.requested_at
-    return start + timedelta(seconds=rental.billing_period_seconds * rental.periods_committed)
+    seconds = _period_seconds(rental) * rental.periods_committed
+    if abs(seconds) > (_NEVER - start).total_seconds():
+        return _NEVER if seconds > 0 else start
+    return start + timedelta(seconds=seconds)
+
+
+def periods_begun(rental: Rental, now: datetime) -> int:
+    """How many billing periods are committed or have begun by now: what has begun is owed."""
+    start = rental.since or rental.requested_at
+    begun = (now - start) // timedelta(seconds=_period_seconds(rental)) + 1
+    return max(rental.periods_committed, begun)
+
+
+def _period_seconds(rental: Rental) -> int:
+    """A period lasts a second at least: with none, its next charge would never come."""
+    return max(1, rental.billing_period_seconds)
 
 
 def commitment_of(offer: Offer, drain_seconds: float) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement
-from springtide.model.resources import Resources
+from springtide.model.resources import NOTHING, Resources, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.displacing import make_way_at_home
@@ -64,7 +64,8 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     growing = [id for id in draft.services_of(team) if _may_own(draft.service(id)) and id not in draft.blocked]
     for id in growing:
         draft.take_back(id, pools)
-    wants = {id: draft.wanted[id] for id in growing if draft.wanted[id] > 0}
+    turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0}
+    wants = {id: count for id, count in turns.items() if count > 0}
     if not wants or not pools:
         return
     order = [draft.service(id) for id in neediest_first(draft, wants)]
@@ -75,6 +76,14 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     through = _through_guests(draft, pools, order)
     best = around if around.counts() >= through.counts() else _asking_guests(draft, pools, through.steps)
     _carry_out(draft, best)
+
+
+def _most_that_fit(draft: Draft, pools: Sequence[PoolName], id: ServiceId) -> int:
+    """What a service wants, but not more turns than instances of it would fit on its team's empty pools."""
+    amount = draft.service(id).resources
+    if not any(value > 0 for _, value in amount.amounts):
+        return draft.wanted[id]
+    return min(draft.wanted[id], amount.copies_in(total(draft.board.healthy.get(pool, NOTHING) for pool in pools)))
 
 
 def _let_own_bands_give_way(draft: Draft) -> set[TeamName]:

@@ -15,7 +15,7 @@ from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
 from springtide.planning.index import CrashHistory
-from springtide.planning.money import next_charge
+from springtide.planning.money import periods_begun
 
 PROVEN_SECONDS = 10.0
 """An instance that was ready this long didn't crash on start; its end is an accident, not a habit."""
@@ -85,9 +85,8 @@ def _settle_rentals(draft: Draft) -> None:
 
 def _with_begun_periods(rental: Rental, now: datetime) -> Rental:
     """Book the periods that have begun meanwhile, as after a pause of the control plane: they are owed."""
-    while next_charge(rental) <= now:
-        rental = replace(rental, periods_committed=rental.periods_committed + 1)
-    return rental
+    begun = periods_begun(rental, now)
+    return rental if begun == rental.periods_committed else replace(rental, periods_committed=begun)
 
 
 def _forget_machine(draft: Draft, rental: Rental) -> None:
