@@ -57,8 +57,3 @@ def guest_quota(pool: Pool, own: Resources, healthy: Resources, owner_use: Resou
 def is_own(own: Resources, owner_use_before: Resources, amount: Resources) -> bool:
     """Whether the owner's next instance stays within the own part; one that straddles is shared."""
     return amount.fits_in(own - owner_use_before)
-
-
-def is_shared(shareable: Resources, guest_use_before: Resources, amount: Resources) -> bool:
-    """Whether a guest's instance begins in the contributed part; one that straddles is shared."""
-    return all(guest_use_before[kind] < shareable[kind] for kind, wanted in amount.amounts if wanted > 0)
