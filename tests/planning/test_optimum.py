@@ -113,7 +113,6 @@ def test_of_equal_instances_the_planner_serves_as_many_as_can_be_served() -> Non
         assert problem.by_band(problem.served(counts)) == best, case.describe()
 
 
-@pytest.mark.xfail(strict=True, reason="owners choose among their pools by fit and node id, not by what each lends")
 def test_an_owner_of_two_pools_leaves_guests_the_one_that_lends() -> None:
     lends, keeps = (a_pool(name, "ann", contribution_percent=0) for name in ("a-lends", "b-keeps"))
     pools = (lends, replace(keeps, lending_limit=amount(0, 64)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
 from collections.abc import Sequence
@@ -118,9 +119,11 @@ def _record_of(fleet_file: Path, app_files: Sequence[Path], now: datetime) -> Re
     from springtide.formats.app_specs import with_images
     from springtide.formats.compose import load_app
     from springtide.formats.fleet import load_fleet
+    from springtide.formats.platforms import on_platform
     from springtide.model.record import FLEET_ID, Change, Commit, Kind, Record
 
-    fleet = load_fleet(fleet_file)
+    # As a control plane would on this machine; containers are Linux's.
+    fleet = on_platform(load_fleet(fleet_file), "linux", platform.machine())
     changes = [Change(Kind.FLEET, FLEET_ID, fleet)]
     for file in app_files:
         spec = load_app([file], environment=os.environ, project=None, fleet=fleet)

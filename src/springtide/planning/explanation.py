@@ -245,10 +245,9 @@ def _node_refusal(board: Board, service: Service, pool: Pool, rung: Rung) -> Rea
     rows = board.rows_in([pool.name])
     tally = tally_refusals(Siting(board), service, rows)
     told = ", ".join(f"{count} {_failing(name)}" for name, count in tally)
-    sentence = (
-        f"{rung}: none of the {len(rows)} nodes of pool {pool.name} takes {describe(service.resources)}: "
-        f"{told or 'it has none'}."
-    )
+    nodes = f"none of the {len(rows)} nodes" if len(rows) > 1 else "the one node" if len(rows) else "no node"
+    verb = "doesn't take" if len(rows) == 1 else "takes"
+    sentence = f"{rung}: {nodes} of pool {pool.name} {verb} {describe(service.resources)}: {told or 'it has none'}."
     figures: tuple[tuple[str, Figure], ...] = (("nodes", len(rows)), ("pool", pool.name), ("rung", rung.value))
     return Reason("no-node-fits", sentence, (*figures, *((f"fails:{name}", count) for name, count in tally)))
 
@@ -271,23 +270,24 @@ def summarised(rung: Rung, refusals: list[Reason]) -> Reason:
     for each in refusals:
         fails.update({name: int(count) for name, count in each.figures if name.startswith("fails:")})
     nodes = sum(int(each.figure("nodes")) for each in refusals if each.code == "no-node-fits")
-    pools = ", ".join(f"{count} {_SUMMARIES.get(code, code)}" for code, count in sorted(codes.items()))
-    told = ", ".join(f"{count} {_failing(name.partition(':')[2])}" for name, count in sorted(fails.items()))
-    of_nodes = f"; of their {nodes} nodes {told}" if nodes else ""
-    sentence = f"{rung}: none of {len(refusals)} pools takes one more: {pools}{of_nodes}. First: {refusals[0].sentence}"
+    pools = ", ".join(f"{_SUMMARIES.get(code, code)}: {count}" for code, count in sorted(codes.items()))
+    told = ", ".join(f"{_failing(name.partition(':')[2])}: {count}" for name, count in sorted(fails.items()))
+    of_nodes = f". Of their {nodes} nodes, {told}" if nodes else ""
+    first = refusals[0].sentence.removeprefix(f"{rung}: ")
+    sentence = f"{rung}: none of {len(refusals)} pools takes one more ({pools}){of_nodes}. For one, {first}"
     figures: dict[str, Figure] = {"pools": len(refusals), "nodes": nodes, "rung": rung.value, **fails}
     figures |= {f"pools:{code}": count for code, count in codes.items()}
     return Reason("no-pool-fits", sentence, tuple(sorted(figures.items())))
 
 
 _SUMMARIES = {
-    "own-full": "have their own part in use",
-    "shared-full": "have what they share in use",
-    "borrowed-full": "have what they lend in use",
-    "no-node-fits": "have no node that fits",
-    "other-cohort": "are of another cohort",
-    "lending-limit": "are at a lending limit",
-    "borrowing-limit": "are beyond a borrowing limit",
+    "own-full": "own part in use",
+    "shared-full": "shared part in use",
+    "borrowed-full": "all that is lent in use",
+    "no-node-fits": "no node fits",
+    "other-cohort": "of another cohort",
+    "lending-limit": "lending limit reached",
+    "borrowing-limit": "borrowing limit reached",
     "cheaper-rung-first": "would count as a rung that isn't on the ladder",
 }
 

@@ -21,13 +21,18 @@ def best_room(board: Board, pools: Iterable[PoolName], service: Service, *, boot
     return NodeRoom(board, row) if row is not None else None
 
 
-def best_row(space: Space, siting: Siting, service: Service, rows: IntArray, *, is_now: bool) -> int | None:
+def best_row(
+    space: Space, siting: Siting, service: Service, rows: IntArray, *, is_now: bool, ranks: IntArray | None = None
+) -> int | None:
     """Of the rows that the service's rules allow and that one more instance fits on, now or later, the best.
 
-    First the emptiest domain, where a spread is asked for; then the node that is left with the least and
-    with the least stranded (:meth:`Space.best`); then the lowest node id.
+    First the emptiest domain, where a spread is asked for; else the lowest of the ranks that are given;
+    then the node that is left with the least and with the least stranded (:meth:`Space.best`); then the
+    lowest node id.
     """
     ask = siting.board.ask(service.resources)
     if not service.placement and not siting.board.apart_of(service.id):
-        return space.best(rows, ask, is_now=is_now)
-    return space.best(siting.open_rows(service, rows), ask, is_now=is_now, ranks=siting.ranks(service))
+        return space.best(rows, ask, is_now=is_now, ranks=ranks)
+    spread = siting.ranks(service)
+    allowed = siting.open_rows(service, rows)
+    return space.best(allowed, ask, is_now=is_now, ranks=ranks if spread is None else spread)

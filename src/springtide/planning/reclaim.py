@@ -144,7 +144,21 @@ class _Trial:
 
     def best(self, service: Service, *, is_now: bool) -> int | None:
         """The row for one more instance, now or once what leaves has left."""
-        return best_row(self.space, self.siting, service, self.open_to(service), is_now=is_now)
+        rows = self.open_to(service)
+        return best_row(self.space, self.siting, service, rows, is_now=is_now, ranks=self._lent(service))
+
+    def _lent(self, service: Service) -> IntArray | None:
+        """By row, what of its pool's own part guests may borrow: an owner of several pools fills the least lent first."""
+        if len(self.claims) < 2:
+            return None
+        board, kinds = self.draft.board, service.resources.kinds
+        ranks = np.zeros(len(self.space.free), dtype=np.int64)
+        for name in self.claims:
+            own = board.own_part(name)
+            lent = quota.lending_limit(board.pools[name], own)
+            rows = board.rows_in([name])
+            ranks[rows] = sum(lent[kind] * 1000 // max(1, own[kind]) for kind in kinds if own[kind] > 0)
+        return ranks
 
     def take(self, service: Service, row: int, victims: tuple[InstanceId, ...] = ()) -> None:
         """Note the step and what it leaves on the node."""
