@@ -8,7 +8,6 @@ import numpy as np
 
 from springtide.planning.layout import BoolArray, IntArray
 
-
 STRANDED_WEIGHT = 3
 """How much worse than plain left-overs it is to leave much of one kind beside little of another: what is left of the
 one can then be used by nobody. Of the weights tried (0, 1, 3) on crowded fleets this came nearest to the optimum."""
