@@ -239,7 +239,8 @@ def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
     if pool.is_elastic:
         revision = moment.after.revisions[service.revision]
         before = moment.before.revisions[service.revision]
-        allowed = Rung.CLOUD in service.ladder and revision.proven_at is not None and before.proven_at is not None
+        may_rent = Rung.CLOUD in service.ladder and service.band is not Band.BEST_EFFORT
+        allowed = may_rent and revision.proven_at is not None and before.proven_at is not None
         open_nodes = moment.ready_machines - _unpayable(moment)
         return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
     served = {each.eviction.beneficiary for each in moment.placed() if each.eviction is not None}

@@ -13,7 +13,7 @@ from springtide.model.identifiers import NodeId, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, PlacementState, Rental, RentalState
 from springtide.model.resources import describe
-from springtide.model.workloads import Service
+from springtide.model.workloads import Band, Service
 from springtide.planning.draft import Draft, is_staying
 from springtide.planning.fitting import best_room
 from springtide.planning.index import RentRefusal
@@ -70,7 +70,9 @@ def settle_rentals(draft: Draft) -> None:
 
 
 def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
-    """Rented nodes run only what has proved itself at home."""
+    """Rented nodes run only what has proved itself at home, and nothing that takes what is idle."""
+    if service.band is Band.BEST_EFFORT:
+        return Reason("never-rents", "Best-effort uses what is idle, and never rents.", (("band", service.band.value),))
     revision = draft.index.record.revisions.get(service.revision)
     if revision is not None and revision.proven_at is not None:
         return None
