@@ -17,8 +17,11 @@ def law_8_the_dearest_leave_first(moment: Moment) -> None:
     """Shrink by avoidable cost: who leaves on falling demand stands no cheaper than any that stays.
 
     Within a service and a revision: cloud before borrowed before shared before own; of two in the
-    cloud, the one whose machine is charged sooner.
+    cloud, the one whose machine is charged sooner. Excused: who was let go too and is taken back, since
+    somebody waits for the cheaper place.
     """
+    taken_back = {str(event["instance"]) for event in moment.events("taken-back")}
+    is_waited_for = any(explanation.waiting for explanation in moment.plan.explanations.values())
     for event in moment.events("shrink"):
         leaver = moment.before.placements.get(str(event["instance"]))  # type: ignore[call-overload]
         assert leaver is not None, "law 8: what leaves was there before"
@@ -27,6 +30,8 @@ def law_8_the_dearest_leave_first(moment: Moment) -> None:
             if kept is None or not is_staying(stayer) or not is_staying(kept):
                 continue
             if (stayer.service, stayer.revision) != (leaver.service, leaver.revision):
+                continue
+            if is_waited_for and stayer.instance in taken_back:
                 continue
             here, there = moment.rung_before(leaver), moment.rung_before(stayer)
             assert here.order >= there.order, (

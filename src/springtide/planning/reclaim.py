@@ -148,7 +148,7 @@ class _Trial:
         return best_row(self.space, self.siting, service, rows, is_now=is_now, ranks=self._lent(service))
 
     def _lent(self, service: Service) -> IntArray | None:
-        """By row, what guests may borrow of its pool: an owner of several pools fills the one that lends least first."""
+        """By row, what guests may borrow of its pool: who owns several fills the one that lends least first."""
         if len(self.claims) < 2:
             return None
         board, kinds = self.draft.board, service.resources.kinds
