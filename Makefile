@@ -31,7 +31,7 @@ check: ## format, lint, types, floors
 bench: setup ## measure against the figures and the peers; results in build/bench
 	@$(BIN)/python -m springtide.bench $(OPTIONS)
 
-soak: ## search far longer for a broken law of planning
+soak: ## search 10,000 examples of each law of planning for a broken one
 	@scripts/set_up.sh --python
 	@mkdir -p build
 	HYPOTHESIS_PROFILE=soak $(PYTEST) --timeout=0 tests/planning $(OPTIONS)

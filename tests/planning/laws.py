@@ -265,16 +265,17 @@ def _unpayable(moment: Moment) -> set[NodeId]:
 
 
 def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources) -> Rung | None:
-    """The rung on which one more instance would begin."""
+    """The rung on which one more instance would begin; only the kinds that it asks for count."""
     use, healthy = moment.owner_use(pool) + held, moment.healthy(pool.name)
     if pool.team == service.team:
         return Rung.OWN if quota.is_own(quota.own_part(pool, healthy), use, service.resources) else Rung.SHARED
-    everybody = total(each.resources for each in moment.guests(pool)) + service.resources
-    if not everybody.fits_in(moment.idle(pool, held)):
+    amount = service.resources
+    everybody = total(each.resources for each in moment.guests(pool))
+    if not amount.fits_in(moment.idle(pool, held) - everybody):
         return None
-    firm = total(each.resources for each in moment.guests(pool) if moment.is_firm(each)) + service.resources
+    firm = total(each.resources for each in moment.guests(pool) if moment.is_firm(each))
     counted = everybody if service.band is Band.BEST_EFFORT else firm
-    if counted.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held)):
+    if amount.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held) - counted):
         return Rung.SHARED
-    is_free = service.band is Band.BEST_EFFORT or firm.fits_in(moment.guest_limit(pool, promised=held))
+    is_free = service.band is Band.BEST_EFFORT or amount.fits_in(moment.guest_limit(pool, promised=held) - firm)
     return Rung.BORROWED if is_free else None

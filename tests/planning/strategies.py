@@ -10,12 +10,24 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from springtide.model.fleet import Budget, Cloud, Fleet, Node, Offer, Pool, ReclaimTerms, ScalingTerms, Site, Team
+from springtide.model.fleet import (
+    Budget,
+    Cloud,
+    Department,
+    Fleet,
+    Node,
+    Offer,
+    Pool,
+    ReclaimTerms,
+    ScalingTerms,
+    Site,
+    Team,
+)
 from springtide.model.identifiers import CloudName, NodeId, PoolName, RevisionId, ServiceId, SiteName, TeamName
 from springtide.model.leases import FULL_LADDER, Rung
 from springtide.model.record import Change, Kind
-from springtide.model.resources import Resources
-from springtide.model.workloads import Band, ScalePolicy, Service
+from springtide.model.resources import NO_CEILING, Ceiling, Resources
+from springtide.model.workloads import Band, Constraint, PlacementRules, ScalePolicy, Service
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
 from tests.builders import MIB, START, a_revision
@@ -153,6 +165,61 @@ def _a_service(draw: st.DrawFn, fleet: Fleet, number: int) -> Service:
     )
 
 
+LABELS = ((("zone", "a"),), (("zone", "b"),), (("zone", "b"), ("os", "linux")))
+
+ceilings: st.SearchStrategy[Ceiling] = st.builds(
+    lambda cpu: NO_CEILING if cpu is None else Ceiling.of(cpu_millis=cpu), st.sampled_from([None, None, 0, 50, 150])
+)
+
+
+@st.composite
+def ruled_fleets(draw: st.DrawFn) -> Fleet:
+    """The same with departments, ceilings, cohorts and minimum holds, and nodes in zones."""
+    fleet = draw(fleets())
+    cohorts = st.sampled_from(["", "", "", "north"])
+    top = Department("top", None, NO_CEILING, draw(ceilings), draw(ceilings), draw(cohorts))
+    low = Department("low", "top", NO_CEILING, draw(ceilings), draw(ceilings))
+    teams = tuple(
+        replace(
+            team,
+            department=draw(st.sampled_from([None, "top", "low"])),
+            lending_limit=draw(ceilings),
+            borrowing_limit=draw(ceilings),
+            cohort=draw(cohorts),
+        )
+        for team in fleet.teams
+    )
+    return replace(
+        fleet,
+        departments=(top, low),
+        teams=teams,
+        nodes=tuple(replace(node, labels=draw(st.sampled_from(LABELS))) for node in fleet.nodes),
+        reclaim=replace(fleet.reclaim, hold_seconds=draw(st.sampled_from([0.0, 2.0]))),
+    )
+
+
+def placement_rules(service: ServiceId, others: tuple[ServiceId, ...]) -> st.SearchStrategy[PlacementRules]:
+    """Often none; constraints, so many a node, spread, near and apart, mostly one of them."""
+    strangers = [each for each in others if each != service]
+    some = st.lists(st.sampled_from(strangers), max_size=1).map(tuple) if strangers else st.just(())
+    constraint = st.builds(Constraint, st.sampled_from(["zone", "os"]), st.sampled_from(["a", "linux"]), st.booleans())
+    return st.one_of(
+        st.just(PlacementRules()),
+        st.builds(PlacementRules, constraints=st.tuples(constraint)),
+        st.builds(PlacementRules, max_per_node=st.integers(1, 2), spread=st.sampled_from([(), ("zone",), ("node",)])),
+        st.builds(PlacementRules, near=some, apart=st.just(()), domain=st.sampled_from(["node", "zone"])),
+        st.builds(PlacementRules, near=st.just(()), apart=some, domain=st.sampled_from(["node", "zone"])),
+    )
+
+
+@st.composite
+def ruled_services_of(draw: st.DrawFn, fleet: Fleet) -> tuple[Service, ...]:
+    """The same with placement rules."""
+    services = draw(services_of(fleet))
+    ids = tuple(each.id for each in services)
+    return tuple(replace(each, placement=draw(placement_rules(each.id, ids))) for each in services)
+
+
 @dataclass(frozen=True)
 class Spec:
     """Everything that one history needs: a fleet, its services, and what happens. Printed when a law breaks."""
@@ -187,7 +254,7 @@ class Step:
     value: int = 0
 
     def apply(self, world: World) -> None:
-        _STEPS[self.what](world, self.pick, self.value)
+        {**_STEPS, **_FURTHER_STEPS}[self.what](world, self.pick, self.value)
 
 
 def _tick(world: World, seconds: float, keep: int, *, ready: bool = True) -> None:
@@ -333,6 +400,49 @@ def _remove(world: World, pick: int, value: int) -> None:
         world.remove(service.id)
 
 
+def _arrive(world: World, pick: int, value: int) -> None:
+    """One more service, like another but for its count and its name."""
+    model = _picked(world.record.services, pick)
+    if model is not None and len(world.record.services) < 7:
+        name = f"new{value}"
+        id = ServiceId(f"{model.app}/{name}")
+        if id in world.record.services or id in world.record.ordinals:
+            return
+        scale = ScalePolicy(value, value)
+        world.deploy(replace(model, id=id, name=name, revision=RevisionId(f"{id}@1"), scale=scale))
+        world.observe()
+
+
+def _department(world: World, pick: int, value: int) -> None:
+    """Another limit of a department, or of a team: of lending, of borrowing, or none."""
+    limit = {
+        ("lending_limit", "borrowing_limit")[value % 2]: Ceiling.of(cpu_millis=50 * (value // 2))
+        if value
+        else NO_CEILING
+    }
+    teams, departments = world.record.fleet.teams, world.record.fleet.departments
+    number = pick % (len(teams) + len(departments))
+    if number < len(teams):
+        world.set_fleet(teams=tuple(replace(e, **limit) if n == number else e for n, e in enumerate(teams)))
+    else:
+        number -= len(teams)
+        world.set_fleet(departments=tuple(replace(e, **limit) if n == number else e for n, e in enumerate(departments)))
+
+
+def _rules(world: World, pick: int, value: int) -> None:
+    """Other placement rules of a service."""
+    service = _picked(world.record.services, pick)
+    if service is not None:
+        others = (
+            PlacementRules(),
+            PlacementRules((Constraint("zone", "a"),)),
+            PlacementRules((Constraint("os", "linux", is_equal=False),)),
+            PlacementRules(max_per_node=1),
+            PlacementRules(spread=("zone",)),
+        )
+        world.put(Change(Kind.SERVICE, service.id, replace(service, placement=others[value % len(others)])))
+
+
 def _restart(world: World, pick: int, value: int) -> None:
     world.restart()
 
@@ -369,6 +479,13 @@ _STEPS: Mapping[str, Callable[[World, int, int], None]] = {
     "restart": _restart,
 }
 
+_FURTHER_STEPS: Mapping[str, Callable[[World, int, int], None]] = {
+    "arrive": _arrive,
+    "department": _department,
+    "rules": _rules,
+}
+"""What only the state machine lets happen."""
+
 CALM = ("tick",) * 4 + ("wait",) * 2 + ("scale",) * 4
 """Weights of a history in which only demand changes and everything works."""
 ROUGH = (*CALM, *CALM, "partly", "partly", "late", "starting", "fail", "kill", "busy", "all ready", "stale", "restart")
@@ -382,12 +499,18 @@ def steps(names: tuple[str, ...] = STORMY) -> st.SearchStrategy[Step]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, names: tuple[str, ...] = STORMY, most: int = 30) -> Spec:
+def histories(
+    draw: st.DrawFn,
+    names: tuple[str, ...] = STORMY,
+    most: int = 30,
+    fleets: st.SearchStrategy[Fleet] = fleets(),  # noqa: B008
+    services: Callable[[Fleet], st.SearchStrategy[tuple[Service, ...]]] = services_of,
+) -> Spec:
     """A fleet, its services, and up to ``most`` things that happen to them."""
-    fleet = draw(fleets())
+    fleet = draw(fleets)
     return Spec(
         fleet=fleet,
-        services=draw(services_of(fleet)),
+        services=draw(services(fleet)),
         proven=draw(st.sampled_from([True, True, True, False])),
         steps=tuple(draw(st.lists(steps(names), min_size=most // 2, max_size=most))),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from springtide.model.identifiers import NodeId
@@ -17,11 +17,7 @@ from springtide.model.resources import Resources, total
 from springtide.planning.index import Index, Observation, PlanCommitted, RecordChanged, advance
 from springtide.planning.planner import Plan, plan
 from tests.planning.absurdities import clocks, many, observations, records, small_fleets, small_needs
-
-
-def examples(share: float) -> settings:
-    """This share of the profile's number of examples, and never more than that of ``soak``."""
-    return settings(max_examples=min(10_000, max(1, int(settings().max_examples * share))))
+from tests.planning.examples import examples
 
 
 def plan_on(record: Record, seen: list[list[Observation]], moments: list[datetime]) -> None:

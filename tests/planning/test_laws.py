@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from springtide.model.placements import Placement
@@ -16,6 +16,7 @@ from springtide.planning.planner import Plan
 from springtide.planning.victims import choose_victims
 from tests.builders import a_placement
 from tests.planning import laws, laws_of_change, laws_of_reasons
+from tests.planning.examples import examples as examples
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories, reordered, shapes
 from tests.planning.world import World
@@ -35,11 +36,6 @@ STEP_LAWS: tuple[Callable[[Moment], None], ...] = (
     laws_of_reasons.law_11_every_step_is_told,
 )
 """What one plan can keep or break by itself, however little of the plans before was carried out."""
-
-
-def examples(share: float) -> settings:
-    """This share of the profile's number of examples, and never more than that of ``soak``."""
-    return settings(max_examples=min(10_000, max(1, int(settings().max_examples * share))))
 
 
 def test_laws_1_3_6_8_9_10_and_11_hold_after_every_step() -> None:
