@@ -11,10 +11,9 @@ from tests.planning.moments import Moment
 
 
 def law_1_nobody_comes_beyond_a_limit(moment: Moment) -> None:
-    """A guest that counts is only added where its team and departments keep to what they may use of others' machines.
+    """A guest that counts is only added where its team and departments keep to what they may borrow.
 
-    Judged from above: all that guests hold, the contributed part too, since limits count no more than that.
-    A borrowing limit of nought of a kind lets nobody below hold any of that kind as a guest.
+    What counts is all that its teams hold on pools of others, the contributed part too.
     """
     for guest in moment.added():
         service = moment.after.services[guest.service]
@@ -25,14 +24,9 @@ def law_1_nobody_comes_beyond_a_limit(moment: Moment) -> None:
             used = total(each.resources for each in _firm_guests(moment, teams))
             for kind, most in member.borrowing_limit.amounts:
                 over = used[kind] - most
-                assert over <= 0 or not guest.resources[kind] or _is_within_shared(moment, teams), (
+                assert over <= 0 or not guest.resources[kind] or pool.team in teams, (
                     f"law 1: {guest.instance} came, though {member.name} then borrows {used[kind]} {kind} of {most}"
                 )
-
-
-def _is_within_shared(moment: Moment, teams: frozenset[TeamName]) -> bool:
-    """Whether any of these teams stand on machines of their own members: what that counts for is told elsewhere."""
-    return any(pool.team in teams for pool in moment.fleet.pools)
 
 
 def _members_above(moment: Moment, team: TeamName) -> list[tuple[Team | Department, frozenset[TeamName]]]:
@@ -57,7 +51,7 @@ def _firm_guests(moment: Moment, teams: frozenset[TeamName]) -> list[Placement]:
     found = []
     for each in moment.placed():
         service, pool = moment.after.services.get(each.service), moment.fleet.pool(each.pool)
-        is_guest = service is not None and service.team in teams and not pool.is_elastic and pool.team != service.team
+        is_guest = service is not None and service.team in teams and not pool.is_elastic and pool.team not in teams
         if is_guest and service is not None and service.band is not Band.BEST_EFFORT:
             found.append(each)
     return found
@@ -72,9 +66,9 @@ def cohorts_are_kept(moment: Moment) -> None:
         if above:
             cohorts[team.name] = tops.get(above[-1], "")
     for guest in moment.added():
-        team, pool = moment.after.services[guest.service].team, moment.fleet.pool(guest.pool)
-        if pool.team is not None and pool.team != team and not pool.is_elastic:
-            assert cohorts.get(team, "") == cohorts.get(pool.team, ""), f"{guest.instance} came to another cohort"
+        taker, pool = moment.after.services[guest.service].team, moment.fleet.pool(guest.pool)
+        if pool.team is not None and pool.team != taker and not pool.is_elastic:
+            assert cohorts.get(taker, "") == cohorts.get(pool.team, ""), f"{guest.instance} came to another cohort"
 
 
 def placement_rules_are_kept(moment: Moment) -> None:

@@ -415,7 +415,7 @@ def _arrive(world: World, pick: int, value: int) -> None:
 
 def _department(world: World, pick: int, value: int) -> None:
     """Another limit of a department, or of a team: of lending, of borrowing, or none."""
-    limit = {
+    limit: dict[str, Any] = {
         ("lending_limit", "borrowing_limit")[value % 2]: Ceiling.of(cpu_millis=50 * (value // 2))
         if value
         else NO_CEILING

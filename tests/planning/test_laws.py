@@ -16,7 +16,7 @@ from springtide.planning.planner import Plan
 from springtide.planning.victims import choose_victims
 from tests.builders import a_placement
 from tests.planning import laws, laws_of_change, laws_of_reasons
-from tests.planning.examples import examples as examples
+from tests.planning.examples import examples
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories, reordered, shapes
 from tests.planning.world import World

@@ -10,8 +10,8 @@ from hypothesis import given
 from springtide.planning.ground import EMPTY_GROUND
 from springtide.planning.index import Index, ground_of
 from springtide.planning.planner import Plan, plan
+from tests.planning.examples import examples
 from tests.planning.strategies import Spec, histories
-from tests.planning.test_laws import examples
 from tests.planning.world import World
 
 

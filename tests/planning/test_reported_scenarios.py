@@ -10,7 +10,7 @@ import pytest
 from springtide.model.fleet import Department, Fleet, Node, ReclaimTerms, Team
 from springtide.model.identifiers import NodeId, PoolName, ServiceId, TeamName
 from springtide.model.placements import Placement
-from springtide.model.resources import Ceiling, Resources
+from springtide.model.resources import NO_CEILING, Ceiling, Resources
 from springtide.model.workloads import Band, Constraint, PlacementRules, ScalePolicy
 from tests.builders import HOME_LADDER, a_fleet, a_pool, a_service, amount, nodes
 from tests.planning.world import World
@@ -239,9 +239,9 @@ def test_best_effort_never_rents() -> None:
 @pytest.mark.parametrize(("limit", "count"), [("borrowing_limit", 1), ("lending_limit", 1), (None, 4)])
 def test_departments_keep_to_what_they_lend_and_borrow(limit: str | None, count: int) -> None:
     """Reported: the limit of the queue holds, that of its parent doesn't."""
-    ceiling = {limit: Ceiling.of(cpu_millis=50)} if limit else {}
-    guests = Department("guests", **(ceiling if limit == "borrowing_limit" else {}))
-    hosts = Department("hosts", **(ceiling if limit == "lending_limit" else {}))
+    ceiling = Ceiling.of(cpu_millis=50)
+    guests = Department("guests", borrowing_limit=ceiling if limit == "borrowing_limit" else NO_CEILING)
+    hosts = Department("hosts", lending_limit=ceiling if limit == "lending_limit" else NO_CEILING)
     teams = (
         Team(TeamName("feed"), department="hosts"),
         Team(TeamName("redpacket"), department="guests"),
