@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from hypothesis import given
 
@@ -17,7 +18,7 @@ from tests.planning.world import World
 
 def forgetful(index: Index) -> Index:
     """The index with nothing that only saves time: no ground, no memos, no rungs, no known demands."""
-    nothing = MappingProxyType({})
+    nothing: MappingProxyType[Any, Any] = MappingProxyType({})
     carry = replace(index.carry, memos=nothing, rungs=nothing, demands=nothing)
     return replace(index, carry=carry, ground=EMPTY_GROUND)
 
