@@ -38,7 +38,7 @@ def law_8_the_dearest_leave_first(moment: Moment) -> None:
                 f"law 8: {leaver.instance} ({here}) left, {stayer.instance} ({there}) stayed"
             )
             if here is there is Rung.CLOUD:
-                charges = {rental.node: next_charge(rental) for rental in moment.before.rentals.values()}
+                charges = {rental.node: next_charge(rental) for rental in moment.rentals_before}
                 assert charges[leaver.node] <= charges[stayer.node], f"law 8: {stayer.instance} is charged sooner"
 
 

@@ -11,13 +11,13 @@ from springtide.model.fleet import Fleet, Pool
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, MachineState, Readiness
-from springtide.model.placements import Placement, PlacementState, RentalState
+from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.record import Commit, Kind, Record
 from springtide.model.resources import NOTHING, Resources, total
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.board import Board
-from springtide.planning.draft import start_draft
+from springtide.planning.draft import Draft, start_draft
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
 from springtide.planning.settlement import settle
@@ -60,11 +60,20 @@ class Moment:
         return frozenset(each.node for each in kept if states.get(each.token) is MachineState.READY)
 
     @cached_property
-    def board_before(self) -> Board:
-        """The planner's view once losses are settled: for rungs, which are labels by count."""
+    def _settled(self) -> Draft:
         draft = start_draft(self.index, {}, self.now)
         settle(draft)
-        return draft.board
+        return draft
+
+    @property
+    def board_before(self) -> Board:
+        """The planner's view once losses are settled: for rungs, which are labels by count."""
+        return self._settled.board
+
+    @property
+    def rentals_before(self) -> Iterable[Rental]:
+        """The machines that were there, with what clouds have shown of them since: when their charge began."""
+        return self._settled.rentals.values()
 
     @cached_property
     def board_after(self) -> Board:
