@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from springtide.engines.docker_usage import CgroupFiles, usage_of_statistics
+from springtide.engines.docker_usage import CgroupFiles, network_bytes, usage_of_statistics
 from springtide.model.observations import Usage
 
 CONTAINER = "0123abcd"
@@ -53,3 +53,53 @@ def test_statistics_leave_the_file_cache_out_of_memory(cache: dict[str, int]) ->
         "cpu_stats": {"cpu_usage": {"total_usage": 99}},
     }
     assert usage_of_statistics(statistics) == Usage(99, 4000, 3)
+
+
+NET_DEV = """Inter-|   Receive                                           |  Transmit
+ face |bytes  packets errs drop fifo frame compressed multicast|bytes  packets errs drop fifo colls carrier compressed
+    lo:   500       5    0    0    0     0          0         0   500        5    0    0    0     0       0          0
+  eth0:  1000      10    0    0    0     0          0         0   200        2    0    0    0     0       0          0
+  eth1:    30       1    0    0    0     0          0         0     4        1    0    0    0     0       0          0
+"""
+
+
+def a_group_with_a_process(tmp_path: Path, network: str) -> CgroupFiles:
+    """A container in version 2 whose one process is on a network of its own, or on ours."""
+    group = tmp_path / "cgroup" / "docker" / CONTAINER
+    write(tmp_path / "cgroup" / "cgroup.controllers", "cpu memory pids\n")
+    for name, text in (("cpu.stat", "usage_usec 1\n"), ("memory.current", "9\n"), ("memory.stat", "inactive_file 0\n")):
+        write(group / name, text)
+    write(group / "pids.current", "1\n")
+    write(group / "cgroup.procs", "42\n")
+    processes = tmp_path / "proc"
+    write(processes / "self" / "ns" / "net", "")
+    write(processes / "42" / "net" / "dev", NET_DEV)
+    (processes / "42" / "ns").mkdir()
+    if network == "host":
+        (processes / "42" / "ns" / "net").hardlink_to(processes / "self" / "ns" / "net")
+    else:
+        write(processes / "42" / "ns" / "net", "")
+    return CgroupFiles(tmp_path / "cgroup", processes)
+
+
+@pytest.mark.parametrize(("network", "expected"), [("bridge", (1030, 204)), ("host", (0, 0))])
+def test_traffic_is_what_a_process_of_the_container_sees_unless_it_is_on_the_hosts_network(
+    tmp_path: Path, network: str, expected: tuple[int, int]
+) -> None:
+    usage = a_group_with_a_process(tmp_path, network).usage(CONTAINER)
+    assert usage is not None
+    assert (usage.received_bytes, usage.sent_bytes) == expected
+
+
+def test_lines_of_a_network_table_that_say_nothing_count_for_nothing() -> None:
+    assert network_bytes("no table\n eth0: 1 2\n") == (0, 0)
+
+
+def test_statistics_sum_the_traffic_of_all_networks() -> None:
+    statistics = {
+        "pids_stats": {"current": 1},
+        "memory_stats": {"usage": 1},
+        "cpu_stats": {"cpu_usage": {"total_usage": 1}},
+        "networks": {"eth0": {"rx_bytes": 10, "tx_bytes": 1}, "eth1": {"rx_bytes": 20, "tx_bytes": 2}},
+    }
+    assert usage_of_statistics(statistics) == Usage(1, 1, 1, received_bytes=30, sent_bytes=3)

@@ -21,10 +21,11 @@ from springtide.model.placements import Placement, PlacementState, Rental, Renta
 from springtide.model.resources import NOTHING, Resources, total
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
-from springtide.planning.bursting import RETURN_SECONDS
 from springtide.planning.index import Index
-from springtide.planning.money import budget_start, committed_since, next_charge, refusal_of
+from springtide.planning.money import Purse, budget_end, budget_start, committed_since, next_charge
 from springtide.planning.planner import plan
+from springtide.planning.renewal import RETURN_SECONDS
+from tests.planning.laws_of_lines import is_carried
 from tests.planning.moments import Moment, is_staying
 
 
@@ -76,20 +77,24 @@ def law_1_guests_keep_to_their_quota(moment: Moment) -> None:
 def law_1_commitments_keep_to_the_budget(moment: Moment) -> None:
     """Never exceed a budget: whatever a plan commits of its own will keeps within every budget.
 
-    A period that had begun before the plan was made is booked whatever the budget says: it is owed.
+    Each period counts in the hour, day or month in which it begins: a renewal may be the next one's money. A
+    period that had begun before the plan was made is booked whatever the budget says: it is owed.
     """
-    willing = [
-        token
+    willing = {
+        token: rental
         for token, rental in moment.after.rentals.items()
         if (before := moment.before.rentals.get(token)) is None
         or (rental.periods_committed > before.periods_committed and _last_period_start(rental) > moment.now)
-    ]
+    }
     for budget in moment.fleet.budgets:
-        start = budget_start(budget, moment.now)
-        committed = committed_since(start, moment.after.rentals.values(), moment.after.ledger.values())
-        assert not willing or committed <= budget.limit_micros, (
-            f"law 1: {willing} bring commitments to {committed} of {budget.limit_micros}"
-        )
+        for start in (budget_start(budget, moment.now), budget_end(budget, moment.now)):
+            end = budget_end(budget, start)
+            fresh = [token for token, rental in willing.items() if start <= _last_period_start(rental) < end]
+            rentals, ledger = moment.after.rentals.values(), moment.after.ledger.values()
+            committed = committed_since(start, rentals, ledger, until=end)
+            assert not fresh or committed <= budget.limit_micros, (
+                f"law 1: {fresh} bring commitments from {start} on to {committed} of {budget.limit_micros}"
+            )
 
 
 def _last_period_start(rental: Rental) -> datetime:
@@ -236,6 +241,8 @@ def has_no_gap(service: Service) -> bool:
 
 def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
     pool = moment.fleet.pool(moment.pool_of(node))
+    if moment.fleet.links and not is_carried(moment, service, pool.site):
+        return False
     if pool.is_elastic:
         revision = moment.after.revisions[service.revision]
         before = moment.before.revisions[service.revision]
@@ -255,12 +262,12 @@ def _unpayable(moment: Moment) -> set[NodeId]:
     rentals = {**moment.before.rentals, **moment.after.rentals}.values()
     terms = moment.fleet.scaling
     lead = timedelta(seconds=RETURN_SECONDS + 2 * terms.period_seconds + moment.fleet.reclaim.grace_seconds)
-    ledger = moment.before.ledger.values()
+    purse = Purse.of(moment.fleet, rentals, moment.before.ledger.values(), moment.now)
     return {
         rental.node
         for rental in rentals
         if moment.now >= next_charge(rental) - lead
-        and refusal_of(moment.fleet, rentals, ledger, rental.price_micros_per_period, moment.now) is not None
+        and purse.refusal_of(rental.price_micros_per_period, next_charge(rental)) is not None
     }
 
 

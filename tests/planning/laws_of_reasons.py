@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from springtide.model.events import Reason
+from springtide.model.fleet import Link
+from springtide.model.identifiers import SiteName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement, PlacementState, RentalState
 from springtide.model.resources import NOTHING, total
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
+from springtide.planning.line_calendar import bandwidth_of
 from tests.planning.laws import has_no_gap, is_blocked
+from tests.planning.laws_of_lines import asked_by, reservations
 from tests.planning.moments import Moment
 
 
@@ -23,7 +27,9 @@ def law_11_refusals_have_true_figures(moment: Moment) -> None:
         for rung in service.ladder if explanation.missing and not is_blocked(explanation.refusals) else ():
             _rung_is_refused(moment, service, rung, explanation.refusals)
         for refusal in explanation.refusals:
-            if refusal.code.endswith("-full"):
+            if refusal.code == "line-full":
+                _line_figures_are_true(moment, refusal)
+            elif refusal.code.endswith("-full"):
                 _quota_figures_are_true(moment, service, refusal)
 
 
@@ -82,6 +88,24 @@ def _quota_figures_are_true(moment: Moment, service: Service, refusal: Reason) -
         of_band = used == total(e.resources for e in counted)[kind] and by_band[0] <= limit <= by_band[1]
         of_all = used == total(e.resources for e in everybody)[kind] and idle[0] <= limit <= idle[1]
         assert of_band or of_all, f"law 11: {refusal.sentence}: {by_band} by band, {idle} in all"
+
+
+def _line_figures_are_true(moment: Moment, refusal: Reason) -> None:
+    """The bandwidth is the calendar's, what is reserved at least what is placed, and one more is too much."""
+    link = next(each for each in moment.fleet.links if each.name == refusal.figure("link"))
+    reserved, asked = int(refusal.figure("reserved")), int(refusal.figure("asked"))
+    width = bandwidth_of(link, moment.now)
+    towards = SiteName(str(refusal.figure("towards")))
+    assert refusal.figure("bandwidth") == width, f"law 11: {refusal.sentence}, truly {width}"
+    assert asked > 0, f"law 11: {refusal.sentence}"
+    assert reserved + asked > width, f"law 11: {refusal.sentence}"
+    placed = reservations(moment).get((link, towards), 0) - _opened_by_this_plan(moment, link)
+    assert reserved >= placed, f"law 11: {refusal.sentence}, truly {placed}"
+
+
+def _opened_by_this_plan(moment: Moment, link: Link) -> int:
+    """What came after whoever was refused, at most: refusals of the cloud are told as they were met."""
+    return sum(bits for each in moment.added() for (crossed, _), bits in asked_by(moment, each) if crossed == link)
 
 
 _CODES_OF_RULE = {

@@ -1,4 +1,4 @@
-"""Watching use: cpu of the services that scale by it."""
+"""Watching use: cpu of the services that scale by it, network of those that load lines between sites."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from springtide.engines.base import Engine
 from springtide.model.identifiers import InstanceId
 from springtide.model.observations import UsageSample
 from springtide.model.record import Record
+from springtide.planning.line_use import away_from_home
 
 LOOK_SECONDS = 1.0
 
 
 class UsageWatcher:
-    """Samples what instances use, but only of services whose scale asks for it."""
+    """Samples what instances use, but only where scale asks for it, or an instance away from home loads a line."""
 
     def __init__(
         self, engine: Engine, mailbox: Mailbox, record: Callable[[], Record], now: Callable[[], datetime]
@@ -37,4 +38,5 @@ class UsageWatcher:
     def _asked_for(self) -> list[InstanceId]:
         record = self._record()
         by_cpu = {id for id, service in record.services.items() if service.scale.cpu_percent is not None}
-        return sorted(id for id, placement in record.placements.items() if placement.service in by_cpu)
+        asked = {id for id, placement in record.placements.items() if placement.service in by_cpu}
+        return sorted(asked.union(away_from_home(record)))

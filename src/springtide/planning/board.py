@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from springtide.planning.layout import BoolArray, IntArray, ask_vector, attribut
 from springtide.planning.quota_tree import Breach, GuestUses, Tree
 from springtide.planning.rungs import PoolRungs, work_out_rungs
 from springtide.planning.space import Ask, Space
+
+if TYPE_CHECKING:
+    from springtide.planning.crossings import Crossings
 
 _SPARE_ROWS = 16
 
@@ -135,6 +139,8 @@ class Board:
     known_masks: dict[Constraint, BoolArray] = field(default_factory=dict)
     """By constraint, the rows whose labels meet it."""
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
+    crossings: Crossings | None = None
+    """What is reserved of lines between sites; ``None`` where the fleet has no links."""
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
     _shared_at: dict[PoolName, int] = field(default_factory=dict)
     _standing: dict[ServiceId, dict[int, int]] = field(default_factory=dict)

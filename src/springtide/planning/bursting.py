@@ -1,50 +1,39 @@
-"""The cloud: placing on rented nodes, waiting for booting ones, renting more, giving back what idles."""
+"""The cloud: placing on rented nodes, waiting for booting ones, renting more; for whoever lacks most first.
+
+Production is served before batch, so that batch gets only what that leaves of stock, nodes and money.
+Best-effort never comes here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from springtide.model.events import Reason
 from springtide.model.fleet import Node, Offer, Pool
-from springtide.model.identifiers import NodeId, ServiceId
+from springtide.model.identifiers import NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
-from springtide.model.placements import Eviction, PlacementState, Rental, RentalState
-from springtide.model.resources import describe
+from springtide.model.placements import Rental
 from springtide.model.workloads import Band, Service
-from springtide.planning.draft import Draft, is_staying
-from springtide.planning.fitting import best_room
+from springtide.planning.board import Board
+from springtide.planning.draft import Draft
+from springtide.planning.fitting import best_row
 from springtide.planning.index import RentRefusal
-from springtide.planning.money import commitment_of, money, next_charge, refusal_of
+from springtide.planning.layout import attributes_of
+from springtide.planning.market import Listing, Market, PlannedRental, Want
+from springtide.planning.money import money
+from springtide.planning.offers import choose_rentals
+from springtide.planning.siting import NODE_DOMAIN, Siting, meets, words
+from springtide.planning.turns import neediest_first, service_order
 
-TRIES_TO_RENT = 4
 PAUSE_AFTER_REFUSAL_SECONDS = 5.0
-RETURN_SECONDS = 1.0
-"""What giving a machine back may take before its next charge begins, beside one plan's period."""
-
-
-def secure_rentals(draft: Draft) -> None:
-    """Pay the next period of machines in use while it is time; what can't be paid is closed before anyone counts on it.
-
-    Comes before anything is placed, so that new rents don't take the money of machines that serve.
-    """
-    for token in sorted(draft.rentals):
-        rental = draft.rentals[token]
-        if not _is_up_for_renewal(draft, rental):
-            continue
-        if _is_used(draft, rental):
-            _renew_or_empty(draft, rental)
-        elif (refusal := _refusal_of_amount(draft, rental.price_micros_per_period)) is not None:
-            _empty_unpaid(draft, rental, refusal)
 
 
 def place_in_cloud(draft: Draft) -> None:
-    """Use rented nodes, then wait for those that boot, then rent what is still missing."""
+    """Use rented nodes, then wait for those that boot, then rent what is still missing; band by band."""
     _note_refusals(draft)
     elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
-    bursting = []
+    bursting: dict[Band, list[ServiceId]] = {}
     for id in sorted(draft.index.record.services):
         service = draft.service(id)
         if id in draft.blocked or Rung.CLOUD not in service.ladder:
@@ -54,19 +43,11 @@ def place_in_cloud(draft: Draft) -> None:
         if refusal is not None:
             draft.cloud_refusals[id] = refusal
         elif draft.wanted[id] > 0:
-            bursting.append(service)
-    for service in bursting:
-        _use_rented(draft, service)
-    for service in bursting:
-        _rent_for(draft, service)
-
-
-def settle_rentals(draft: Draft) -> None:
-    """Give up refused requests, return what nothing needs before its next charge, pay for what was idle and is used."""
-    for token in sorted(draft.rentals):
-        rental = draft.rentals[token]
-        if rental.state is RentalState.RENTING and not _give_up(draft, rental):
-            _renew_or_return(draft, rental)
+            bursting.setdefault(service.band, []).append(id)
+    siting = Siting(draft.board)
+    for band in sorted(bursting, key=lambda each: each.order):
+        _use_rented(draft, siting, elastic, bursting[band])
+        _rent_for(draft, siting, [id for id in bursting[band] if draft.wanted[id] > 0])
 
 
 def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
@@ -81,47 +62,140 @@ def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
     return Reason("not-proven", sentence, (("proof_seconds", seconds), ("revision", service.revision)))
 
 
-def _use_rented(draft: Draft, service: Service) -> None:
-    elastic = [pool.name for pool in draft.board.fleet.pools if pool.is_elastic]
-    while draft.wanted[service.id] > 0:
-        room = best_room(draft.board, elastic, service)
-        if room is not None:
-            draft.place(service, room.node.id)
-            continue
-        room = best_room(draft.board, elastic, service, booting=True)
-        if room is None:
-            return
-        draft.promise(service, room.node.id)
+def _use_rented(draft: Draft, siting: Siting, elastic: list[PoolName], ids: list[ServiceId]) -> None:
+    """One instance at a time to whoever lacks most: where it fits now, else where it will once a node has booted."""
+    full: set[ServiceId] = set()
+    for id in neediest_first(draft, {id: draft.wanted[id] for id in ids}):
+        if id not in full and not _use_one(draft, siting, elastic, draft.service(id)):
+            full.add(id)
 
 
-def _rent_for(draft: Draft, service: Service) -> None:
-    while draft.wanted[service.id] > 0:
-        chosen = _choose_offer(draft, service)
-        if isinstance(chosen, Reason):
-            draft.cloud_refusals[service.id] = chosen
-            return
-        pool, offer = chosen
-        node = _rent(draft, service, pool, offer)
-        while draft.wanted[service.id] > 0 and draft.board.rooms[node].fits_later(service.resources):
-            draft.promise(service, node)
+def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Service) -> bool:
+    board = draft.board
+    rows = board.rows_in(elastic)
+    row = best_row(board.space, siting, service, rows, is_now=True)
+    if row is not None:
+        draft.place(service, board.nodes[row].id)
+        return True
+    row = best_row(board.space, siting, service, rows[~board.space.is_ready[rows]], is_now=False)
+    if row is not None:
+        _promise(draft, siting, service, row)
+    return row is not None
 
 
-def _choose_offer(draft: Draft, service: Service) -> tuple[Pool, Offer] | Reason:
-    """The offer with the lowest price per instance that it carries; otherwise why there is none."""
-    refusal = Reason("no-cloud", "The fleet has no pool that rents nodes.", ())
-    choices: list[tuple[tuple[Fraction, float, str, str], Pool, Offer]] = []
-    for pool, offer in _offers(draft):
-        problem = _refusal_of_offer(draft, service, pool, offer)
-        if problem is not None:
-            refusal = problem
-            continue
-        copies = min(service.resources.copies_in(offer.resources), draft.wanted[service.id])
-        price = Fraction(offer.price_micros_per_hour, max(1, copies))
-        choices.append(((price, offer.boot_seconds, pool.name, offer.shape), pool, offer))
-    if not choices:
-        return refusal
-    _, pool, offer = min(choices, key=lambda each: each[0])
-    return pool, offer
+def _promise(draft: Draft, siting: Siting, service: Service, row: int) -> None:
+    """Hold room on a machine that boots; for who comes after it counts as if it stood there."""
+    draft.promise(service, draft.board.nodes[row].id)
+    siting.count(service.id, row)
+
+
+def _rent_for(draft: Draft, siting: Siting, ids: list[ServiceId]) -> None:
+    """Rent for all of a band at once, so that they share machines; note who lacks still, and why."""
+    if not ids:
+        return
+    for id in ids:
+        draft.lacking_since[id] = draft.index.carry.lacking_since.get(id, draft.now)
+    choice = choose_rentals(tuple(_want(draft, draft.service(id)) for id in ids), _market(draft))
+    for planned in choice.rentals:
+        _carry_out(draft, siting, planned)
+    draft.cloud_refusals.update(choice.refusals)
+    for id in ids:
+        if draft.wanted[id] <= 0:
+            del draft.lacking_since[id]
+
+
+def _carry_out(draft: Draft, siting: Siting, planned: PlannedRental) -> None:
+    neediest = min(planned.contents, key=lambda id: service_order(draft, id, _served(draft, id)))
+    node = _rent(draft, draft.service(neediest), planned.pool, planned.offer)
+    for id in planned.contents:
+        _promise(draft, siting, draft.service(id), draft.board.row_of[node])
+
+
+def _served(draft: Draft, id: ServiceId) -> int:
+    return draft.demands[id].count - draft.wanted[id]
+
+
+def _want(draft: Draft, service: Service) -> Want:
+    board, rules = draft.board, service.placement
+    crossings = board.crossings
+    waited = (draft.now - draft.lacking_since[service.id]).total_seconds()
+    apart = frozenset({*rules.apart, *board.apart_of(service.id)})
+    spread = next(iter(rules.spread), "")
+    return Want(
+        service=service.id,
+        resources=service.resources,
+        count=draft.wanted[service.id],
+        refusal_of=lambda pool, offer: _refusal_by_rules(board, service, pool, offer),
+        is_urgent=service.band is Band.PRODUCTION and waited > 0,
+        waited_seconds=waited,
+        max_per_node=rules.max_per_node,
+        apart=apart,
+        spread=spread if spread != NODE_DOMAIN else "",
+        standing=_standing_by(board, service.id, spread) if spread else MappingProxyType({}),
+        home=crossings.home_of(service.team) if crossings is not None else None,
+        load=crossings.load_of(service) if crossings is not None else (0, 0),
+    )
+
+
+def _standing_by(board: Board, id: ServiceId, label: str) -> Mapping[str, int]:
+    """How many instances of a service stand on nodes with which value of a label."""
+    counts: dict[str, int] = {}
+    for row, count in board.standing(id).items():
+        value = board.classes[board.class_of[row]].get(label, "")
+        counts[value] = counts.get(value, 0) + count
+    return counts
+
+
+def _refusal_by_rules(board: Board, service: Service, pool: Pool, offer: Offer) -> Reason | None:
+    """Which of a service's placement rules a machine of an offer breaks."""
+    attributes = dict(attributes_of(Node(NodeId(""), pool.name, offer.resources, offer.labels), pool))
+    rules = service.placement
+    broken = [words(each) for each in rules.constraints if not meets(each, attributes)]
+    siting = Siting(board)
+    broken += [
+        f"near {other}"
+        for other in rules.near
+        if not siting.may_go_first(service, other) and not _stands_in(board, other, rules.domain, attributes)
+    ]
+    for other in sorted({*rules.apart, *board.apart_of(service.id)}):
+        domain = rules.domain if other in rules.apart else board.services[other].placement.domain
+        if _stands_in(board, other, domain, attributes):
+            broken.append(f"apart from {other}")
+    if not broken:
+        return None
+    sentence = f"A machine {offer.shape} of pool {pool.name} isn't {', '.join(broken)}."
+    return Reason("rules-forbid", sentence, (("pool", pool.name), ("rule", broken[0]), ("shape", offer.shape)))
+
+
+def _stands_in(board: Board, id: ServiceId, domain: str, attributes: Mapping[str, str]) -> bool:
+    """Whether an instance stands where a new machine would be: never on the machine itself."""
+    if domain == NODE_DOMAIN:
+        return False
+    rows = (row for row, count in board.standing(id).items() if count)
+    return any(board.classes[board.class_of[row]].get(domain) == attributes.get(domain) for row in rows)
+
+
+def _market(draft: Draft) -> Market:
+    """What can be rented now, with what is rented and asked for taken off."""
+    board = draft.board
+    listings = tuple(Listing(pool, offer, _recent_refusal(draft, offer)) for pool, offer in _offers(draft))
+    nodes_left = {pool.name: pool.max_nodes for pool in board.fleet.pools}
+    stock_left = {each.shape: each.offer.stock for each in listings if each.offer.stock is not None}
+    for rental in draft.rentals.values():
+        if rental.pool in nodes_left:
+            nodes_left[rental.pool] -= 1
+        shape = rental.cloud, rental.shape
+        if rental.since is None and shape in stock_left:
+            stock_left[shape] -= 1
+    return Market(
+        listings=listings,
+        nodes_left=nodes_left,
+        stock_left=stock_left,
+        purse=draft.purse(),
+        lines=board.crossings.loads if board.crossings is not None else None,
+        drain_seconds=board.fleet.reclaim.grace_seconds,
+        move_cost_micros=board.fleet.scaling.move_cost_micros,
+    )
 
 
 def _offers(draft: Draft) -> Iterator[tuple[Pool, Offer]]:
@@ -129,38 +203,6 @@ def _offers(draft: Draft) -> Iterator[tuple[Pool, Offer]]:
         view = draft.index.clouds.get(pool.cloud) if pool.cloud is not None else None
         for offer in sorted(view.offers, key=lambda each: each.shape) if view is not None else ():
             yield pool, offer
-
-
-def _refusal_of_offer(draft: Draft, service: Service, pool: Pool, offer: Offer) -> Reason | None:
-    rented = [rental for rental in draft.rentals.values() if rental.pool == pool.name]
-    if not service.resources.fits_in(offer.resources):
-        sentence = f"An instance needs {describe(service.resources)}; {offer.shape} has {describe(offer.resources)}."
-        return Reason("larger-than-offer", sentence, (("shape", offer.shape),))
-    if len(rented) >= pool.max_nodes:
-        sentence = f"Pool {pool.name} has all of its {pool.max_nodes} nodes."
-        return Reason("node-limit", sentence, (("max_nodes", pool.max_nodes), ("pool", pool.name)))
-    unseen = sum(
-        1
-        for rental in draft.rentals.values()
-        if (rental.cloud, rental.shape) == (offer.cloud, offer.shape) and rental.since is None
-    )
-    if offer.stock is not None and offer.stock - unseen <= 0:
-        sentence = f"Cloud {offer.cloud} has no {offer.shape} in stock."
-        return Reason(
-            "out-of-stock", sentence, (("cloud", offer.cloud), ("shape", offer.shape), ("stock", offer.stock))
-        )
-    recent = _recent_refusal(draft, offer)
-    if recent is not None:
-        return recent
-    drain_seconds = draft.board.fleet.reclaim.grace_seconds
-    return _refusal_of_amount(draft, commitment_of(offer, drain_seconds))
-
-
-def _refusal_of_amount(draft: Draft, amount_micros: int) -> Reason | None:
-    """Why a budget doesn't allow this. Machines that this plan has lost count: they enter the ledger only with it."""
-    record = draft.index.record
-    rentals = {**record.rentals, **draft.rentals}.values()
-    return refusal_of(record.fleet, rentals, record.ledger.values(), amount_micros, draft.now)
 
 
 def _note_refusals(draft: Draft) -> None:
@@ -204,9 +246,11 @@ def _rent(draft: Draft, service: Service, pool: Pool, offer: Offer) -> NodeId:
         requested_at=draft.now,
         boot_seconds=offer.boot_seconds,
         team=service.team,
+        labels=offer.labels,
     )
     draft.rentals[rental.token] = rental
-    draft.board.add_node(Node(node, pool.name, offer.resources), is_ready=False)
+    draft.purse().commit(rental.price_micros_per_period)
+    draft.board.add_node(Node(node, pool.name, offer.resources, offer.labels), is_ready=False)
     price = money(offer.price_micros_per_hour, draft.board.fleet.currency)
     sentence = (
         f"{node} ({offer.shape}, {price} an hour, boots in {offer.boot_seconds:g} s) is rented for {service.id}: "
@@ -214,77 +258,3 @@ def _rent(draft: Draft, service: Service, pool: Pool, offer: Offer) -> NodeId:
     )
     draft.say(node, "rent", sentence, shape=offer.shape, wanted=draft.wanted[service.id], team=service.team)
     return node
-
-
-def _give_up(draft: Draft, rental: Rental) -> bool:
-    """Let go of a request that the cloud has refused for good or too often; the return sweeps what may exist."""
-    failures = draft.index.failures.get(rental.token, ())
-    refused = any(failure.code == "out-of-stock" for failure in failures)
-    if rental.since is not None or not (refused or len(failures) >= TRIES_TO_RENT):
-        return False
-    _begin_return(draft, rental, "rent-failed", f"{rental.node} was not rented: {failures[-1].sentence}")
-    return True
-
-
-def _renew_or_return(draft: Draft, rental: Rental) -> None:
-    if not _is_up_for_renewal(draft, rental):
-        return
-    if _is_used(draft, rental):
-        _renew_or_empty(draft, rental)
-        return
-    occupied = bool(draft.board.on_node(rental.node))
-    if not occupied and draft.now >= next_charge(rental) - _return_lead(draft):
-        _begin_return(draft, rental, "return", f"{rental.node} is given back before its next charge: nothing needs it.")
-
-
-def _is_up_for_renewal(draft: Draft, rental: Rental) -> bool:
-    """Whether now is the time to decide on the next period: late enough to know, early enough to drain first."""
-    drain = timedelta(seconds=draft.board.fleet.reclaim.grace_seconds)
-    is_kept = rental.state is RentalState.RENTING and rental.since is not None
-    return is_kept and draft.now >= next_charge(rental) - _return_lead(draft) - drain
-
-
-def _return_lead(draft: Draft) -> timedelta:
-    return timedelta(seconds=RETURN_SECONDS + 2 * draft.board.fleet.scaling.period_seconds)
-
-
-def _is_used(draft: Draft, rental: Rental) -> bool:
-    room = draft.board.rooms.get(rental.node)
-    if room is None:
-        return False
-    stays = any(is_staying(each) for each in draft.board.on_node(rental.node))
-    return stays or bool(room.promised)
-
-
-def _renew_or_empty(draft: Draft, rental: Rental) -> None:
-    refusal = _refusal_of_amount(draft, rental.price_micros_per_period)
-    if refusal is None:
-        draft.rentals[rental.token] = replace(rental, periods_committed=rental.periods_committed + 1)
-    else:
-        _empty_unpaid(draft, rental, refusal)
-
-
-def _begin_return(draft: Draft, rental: Rental, code: str, sentence: str) -> None:
-    draft.rentals[rental.token] = replace(rental, state=RentalState.RETURNING)
-    room = draft.board.rooms.get(rental.node)
-    if room is not None:
-        room.close()
-    draft.say(rental.node, code, sentence, cloud=rental.cloud)
-
-
-def _empty_unpaid(draft: Draft, rental: Rental, refusal: Reason) -> None:
-    """A node whose next period can't be paid is drained before that period starts."""
-    room = draft.board.rooms.get(rental.node)
-    if room is None:
-        return
-    room.close()
-    gone_by = next_charge(rental) - _return_lead(draft)
-    for placement in draft.board.on_node(rental.node):
-        waits = placement.eviction is not None and placement.eviction.drain_by is None
-        if is_staying(placement) or (waits and placement.state is PlacementState.RUNNING):
-            lacking = draft.wanted.get(placement.service, 0)
-            draft.wanted[placement.service] = lacking + (1 if is_staying(placement) else 0)
-            draft.cloud_refusals[placement.service] = refusal
-            draft.evict(placement, Eviction("unpaid", draft.now, drain_by=draft.now, gone_by=gone_by))
-            sentence = f"{placement.instance} leaves {rental.node}: its next period can't be paid. {refusal.sentence}"
-            draft.say(placement.service, "unpaid", sentence, instance=placement.instance)

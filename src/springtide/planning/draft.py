@@ -20,6 +20,7 @@ from springtide.planning.demands import Demand
 from springtide.planning.fairness import Shares
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 from springtide.planning.memo import Memo, holds_still
+from springtide.planning.money import Purse
 
 _LEAVES_IF = ("reclaim", "gives-way", "fair-share", "revision")
 """Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
@@ -48,10 +49,12 @@ class Draft:
     crashes: dict[ServiceId, CrashHistory] = field(default_factory=dict)
     room_since: dict[ServiceId, datetime] = field(default_factory=dict)
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
+    lacking_since: dict[ServiceId, datetime] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     _endpoints: dict[InstanceId, EndpointLoad] | None = None
     _memos: dict[ServiceId, Memo | None] = field(default_factory=dict)
     _shares: Shares | None = None
+    _purse: Purse | None = None
     _services_by_team: dict[TeamName, list[ServiceId]] | None = None
 
     def service(self, id: ServiceId) -> Service:
@@ -70,6 +73,17 @@ class Draft:
         if self._shares is None:
             self._shares = Shares.on(self.board)
         return self._shares
+
+    def purse(self) -> Purse:
+        """What budgets have left, from when it is first asked for on: once it is settled which machines are gone.
+
+        Machines that this plan has lost count: they enter the ledger only with it.
+        """
+        if self._purse is None:
+            record = self.index.record
+            rentals = {**record.rentals, **self.rentals}.values()
+            self._purse = Purse.of(record.fleet, rentals, record.ledger.values(), self.now)
+        return self._purse
 
     def memo(self, id: ServiceId) -> Memo | None:
         """What an earlier plan worked out for the service, where it still holds. Asked once all steps are done."""
@@ -141,6 +155,8 @@ class Draft:
 
     def place(self, service: Service, node: NodeId) -> Placement:
         """Place a new instance of the service's revision on a node."""
+        if self.board.crossings is not None:
+            self.board.crossings.reserve(service, node)
         ordinal = self.ordinals.get(service.id, 1)
         self.ordinals[service.id] = ordinal + 1
         placement = Placement(
@@ -159,6 +175,8 @@ class Draft:
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold a node's capacity for one instance of the service."""
+        if self.board.crossings is not None:
+            self.board.crossings.reserve(service, node)
         self.board.promise(service, node)
         self.wanted[service.id] -= 1
         self.waiting[service.id] = self.waiting.get(service.id, 0) + 1
@@ -246,7 +264,7 @@ def _add_rented_node(draft: Draft, rental: Rental) -> None:
         return
     state = machine_states(draft.index).get(rental.token)
     accepts = rental.state is RentalState.RENTING and state is not MachineState.RETURNING
-    node = Node(rental.node, rental.pool, rental.resources)
+    node = Node(rental.node, rental.pool, rental.resources, rental.labels)
     draft.board.add_node(node, is_ready=state is MachineState.READY, accepts=accepts)
 
 

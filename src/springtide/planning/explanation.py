@@ -20,7 +20,7 @@ from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
 from springtide.planning.memo import Holding, Home, Memo, home_refusals, home_rungs, is_at_rest, rungs_under
 from springtide.planning.quota_tree import Breach, LimitName
-from springtide.planning.siting import Siting, tally_refusals
+from springtide.planning.siting import LINE, Siting, tally_refusals
 
 MOST_POOLS_NAMED = 4
 """More pools than these refuse in one sentence, with how many do for which reason."""
@@ -92,7 +92,7 @@ def tell_growth(draft: Draft) -> None:
 
 def _explain(draft: Draft, service: Service) -> Explanation:
     memo = draft.memo(service.id)
-    if memo is not None and memo.is_home and _has_all(draft, service.id):
+    if memo is not None and memo.is_home and _has_all(draft, service.id) and not _overloads(draft, service.id):
         demand = draft.demands[service.id]
         ready = draft.ready_count(service.id)
         return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, ())
@@ -132,6 +132,7 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
     if known is not None and _has_all(draft, service.id):
         return known
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
+    reasons += _overloads(draft, service.id)
     waiting = draft.waiting.get(service.id, 0)
     if waiting:
         reasons.append(_waiting(draft, service))
@@ -140,6 +141,12 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
         if missing or waiting or rung.order < dearest:
             reasons += _rung_refusals(draft, service, rung, missing)
     return tuple(reasons)
+
+
+def _overloads(draft: Draft, id: ServiceId) -> tuple[Reason, ...]:
+    """Lines that are narrower now than what is reserved of them, where the service crosses them."""
+    crossings = draft.board.crossings
+    return crossings.overloads_of(id) if crossings is not None else ()
 
 
 def _waiting(draft: Draft, service: Service) -> Reason:
@@ -192,6 +199,9 @@ def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Rea
             return Reason("other-cohort", sentence, (("pool", pool.name), ("rung", rung.value)))
         if (breach := board.headroom_refusal(service, pool.name)) is not None:
             return _limit_refusal(breach, pool, rung)
+    if board.crossings is not None and (line := board.crossings.refusal_of(service, pool.name)) is not None:
+        sentence = f"{rung}: pool {pool.name}: {line.sentence}"
+        return Reason(line.code, sentence, (*line.figures, ("pool", pool.name), ("rung", rung.value)))
     for used, limit in _uses_and_limits(board, service, pool, rung):
         lacking = service.resources.lacking_in(limit - used)
         if lacking:
@@ -252,7 +262,7 @@ def _node_refusal(board: Board, service: Service, pool: Pool, rung: Rung) -> Rea
     return Reason("no-node-fits", sentence, (*figures, *((f"fails:{name}", count) for name, count in tally)))
 
 
-_STATES = {"closed": "about to leave the fleet", "booting": "still booting"}
+_STATES = {"closed": "about to leave the fleet", "booting": "still booting", LINE: "behind a line that is full"}
 
 
 def _failing(name: str) -> str:
@@ -288,6 +298,8 @@ _SUMMARIES = {
     "other-cohort": "of another cohort",
     "lending-limit": "lending limit reached",
     "borrowing-limit": "borrowing limit reached",
+    "line-full": "are behind a line that is full",
+    "no-line": "are where no line leads",
     "cheaper-rung-first": "would count as a rung that isn't on the ladder",
 }
 

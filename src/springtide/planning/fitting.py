@@ -31,7 +31,7 @@ def best_row(
     lowest node id.
     """
     ask = siting.board.ask(service.resources)
-    if not service.placement and not siting.board.apart_of(service.id):
+    if not service.placement and not siting.board.apart_of(service.id) and siting.board.crossings is None:
         return space.best(rows, ask, is_now=is_now, ranks=ranks)
     spread = siting.ranks(service)
     allowed = siting.open_rows(service, rows)

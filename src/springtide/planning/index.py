@@ -26,6 +26,7 @@ from springtide.model.record import Record
 from springtide.planning.board import KnownRungs
 from springtide.planning.demands import Demand
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
+from springtide.planning.line_use import NetworkPoint, away_from_home
 from springtide.planning.memo import Memo
 
 KEPT_FAILURES = 8
@@ -119,6 +120,8 @@ class Carry:
     """What clouds have just refused: requests that were given up are forgotten, the pause after them isn't."""
     rungs: Mapping[PoolName, KnownRungs] = field(default_factory=lambda: MappingProxyType({}))
     """Worked out from the record, and checked against it before it is used again: only saves time."""
+    lacking_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """Since when services have lacked instances that nothing could be rented for."""
     memos: Mapping[ServiceId, Memo] = field(default_factory=lambda: MappingProxyType({}))
     demands: Mapping[ServiceId, Demand] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -171,7 +174,7 @@ class CpuPoint:
     mean_millis: float = 0.0
 
 
-Point = TypeVar("Point", LoadPoint, CpuPoint)
+Point = TypeVar("Point", LoadPoint, CpuPoint, NetworkPoint)
 
 
 def _none() -> Mapping[Any, Any]:
@@ -191,6 +194,8 @@ class Index:
     loads: Mapping[ServiceId, tuple[LoadPoint, ...]] = field(default_factory=_none)
     cpu: Mapping[ServiceId, tuple[CpuPoint, ...]] = field(default_factory=_none)
     usage: UsageSample | None = None
+    network: Mapping[ServiceId, Mapping[InstanceId, tuple[NetworkPoint, ...]]] = field(default_factory=_none)
+    """What instances away from home had received and sent, of services that declare a line load."""
     deleted: frozenset[InstanceId] = frozenset()
     returned: frozenset[str] = frozenset()
     cleared: frozenset[AppName] = frozenset()
@@ -292,7 +297,7 @@ def _with_router_view(index: Index, view: RouterView) -> Index:
     before = index.router
     same_counters = before is not None and before.generation == view.generation
     counted = dict(before.services) if before is not None and same_counters else {}
-    horizon, window = _history_start(index, view.at), index.record.fleet.scaling.up_seconds
+    horizon, window = history_start(index, view.at), index.record.fleet.scaling.up_seconds
     loads = thawed(index.loads)
     for service, load in view.services:
         points = loads.get(service, ())
@@ -327,12 +332,27 @@ def _with_usage(index: Index, sample: UsageSample) -> Index:
     cpu = thawed(index.cpu)
     if before is not None and sample.at > before.at:
         seconds = (sample.at - before.at).total_seconds()
-        horizon = _history_start(index, sample.at)
+        horizon = history_start(index, sample.at)
         for service, nanoseconds in _nanoseconds_by_service(index, dict(before.instances), sample).items():
             used_millis, points = round(nanoseconds / seconds / 1_000_000), cpu.get(service, ())
             mean = _mean_millis(points, sample.at, used_millis, index.record.fleet.scaling.up_seconds)
             cpu[service] = (*_since(points, horizon), CpuPoint(sample.at, used_millis, mean))
-    return replace(index, usage=sample, cpu=_frozen(cpu))
+    return replace(index, usage=sample, cpu=_frozen(cpu), network=_network_after(index, sample))
+
+
+def _network_after(
+    index: Index, sample: UsageSample
+) -> Mapping[ServiceId, Mapping[InstanceId, tuple[NetworkPoint, ...]]]:
+    """Points of those that still stand away from home; the others' are forgotten."""
+    away = away_from_home(index.record)
+    horizon = history_start(index, sample.at)
+    network: dict[ServiceId, dict[InstanceId, tuple[NetworkPoint, ...]]] = {}
+    for id, usage in sample.instances if away else ():
+        if id in away:
+            before = index.network.get(away[id], {}).get(id, ())
+            point = NetworkPoint(sample.at, usage.received_bytes, usage.sent_bytes)
+            network.setdefault(away[id], {})[id] = (*_since(before, horizon), point)
+    return _frozen({service: _frozen(points) for service, points in network.items()})
 
 
 def _nanoseconds_by_service(
@@ -348,7 +368,8 @@ def _nanoseconds_by_service(
     return sums
 
 
-def _history_start(index: Index, now: datetime) -> datetime:
+def history_start(index: Index, now: datetime) -> datetime:
+    """From when on points are kept: what the windows of scaling look back on."""
     terms = index.record.fleet.scaling
     return now - timedelta(seconds=terms.up_seconds + terms.down_seconds + 2 * terms.period_seconds + 1)
 

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from springtide.model.identifiers import InstanceId, ServiceId
+from springtide.model.record import Record
 from springtide.model.workloads import Service
-from springtide.planning.lines import LineLoad
+from springtide.planning.lines import LineLoad, home_site_of
 
 _PERCENTILE = 95
 _MICROSECOND = timedelta(microseconds=1)
@@ -27,6 +29,23 @@ def line_load_of(service: Service, measured: tuple[int, int] | None) -> LineLoad
     declared = service.line_load_bits_per_second
     to_home, from_home = measured or (0, 0)
     return LineLoad(max(declared, to_home), max(declared, from_home))
+
+
+def away_from_home(record: Record) -> dict[InstanceId, ServiceId]:
+    """The instances whose use of lines is worth measuring: of services that declare a load, at another site."""
+    fleet = record.fleet
+    loaded = [each for each in record.services.values() if each.line_load_bits_per_second > 0] if fleet.links else []
+    if not loaded:
+        return {}
+    homes = {team: home_site_of(fleet, team) for team in {each.team for each in loaded}}
+    home_of = {each.id: homes[each.team] for each in loaded if homes[each.team] is not None}
+    sites = {pool.name: pool.site for pool in fleet.pools}
+    return {
+        id: placement.service
+        for id, placement in record.placements.items()
+        if placement.service in home_of
+        and sites.get(placement.pool, home_of[placement.service]) != home_of[placement.service]
+    }
 
 
 def measured_load(instances: Iterable[Sequence[NetworkPoint]], now: datetime, window_seconds: float) -> LineLoad | None:

@@ -21,8 +21,9 @@ from springtide.model.record import Change, Commit, Kind
 from springtide.model.routing import RouteTable
 from springtide.model.workloads import App, Revision
 from springtide.planning.accounts import plan_leases, plan_ledger
-from springtide.planning.bursting import place_in_cloud, secure_rentals, settle_rentals
+from springtide.planning.bursting import place_in_cloud
 from springtide.planning.convergence import Action, changed, converge, plan_actions
+from springtide.planning.crossings import open_lines
 from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
 from springtide.planning.explanation import Explanation, explain, plan_memos, tell_growth
@@ -30,6 +31,7 @@ from springtide.planning.homecoming import come_home
 from springtide.planning.index import Carry, Index
 from springtide.planning.memo import Memo
 from springtide.planning.reclaim import place_owned
+from springtide.planning.renewal import secure_rentals, settle_rentals
 from springtide.planning.routing import plan_routes
 from springtide.planning.settlement import settle
 from springtide.planning.sharing import place_guests
@@ -70,6 +72,7 @@ def plan(index: Index, now: datetime) -> Plan:
     draft = start_draft(index, plan_demand(index, now), now)
     settle(draft)
     shrink(draft)
+    open_lines(draft)
     secure_rentals(draft)
     place_owned(draft)
     place_guests(draft)
@@ -180,6 +183,7 @@ def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: d
         crashes=MappingProxyType(dict(draft.crashes)),
         refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),
         rent_refusals=MappingProxyType(dict(draft.rent_refusals)),
+        lacking_since=MappingProxyType(dict(draft.lacking_since)),
         rungs=MappingProxyType(draft.board.known_rungs),
         memos=MappingProxyType(memos),
         demands=MappingProxyType(draft.demands),

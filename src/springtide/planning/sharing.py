@@ -43,7 +43,7 @@ class _Sharing:
     def __init__(self, draft: Draft, shares: Shares) -> None:
         self._draft = draft
         self._shares = shares
-        self._full: dict[tuple[PoolName, Resources, tuple[Constraint, ...]], int] = {}
+        self._full: dict[tuple[PoolName, Resources, tuple[Constraint, ...], ServiceId | None], int] = {}
         self._lenders: dict[TeamName, list[PoolName]] = {}
         self._rungs: dict[ServiceId, dict[PoolName, tuple[int, Rung | None]]] = {}
 
@@ -108,11 +108,13 @@ class _Sharing:
 
     def _room_in(self, pool: PoolName, service: Service) -> NodeRoom | None:
         """Not asked again while nothing has changed in the pool."""
-        key = pool, service.resources, service.placement.constraints
-        version = self._draft.board.versions.get(pool, 0)
+        board = self._draft.board
+        who = service.id if board.crossings is not None else None
+        key = pool, service.resources, service.placement.constraints, who
+        version = board.versions.get(pool, 0)
         if self._full.get(key) == version:
             return None
-        room = best_room(self._draft.board, [pool], service)
+        room = best_room(board, [pool], service)
         if room is None and not service.placement.depends_on_others:
             self._full[key] = version
         return room

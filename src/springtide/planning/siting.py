@@ -15,10 +15,13 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.resources import Resources
 from springtide.model.workloads import Constraint, PlacementRules, Service
 from springtide.planning.board import Board
+from springtide.planning.crossings import Crossings
 from springtide.planning.layout import BoolArray, IntArray
 
 NODE_DOMAIN = "node"
 """The domain that every node is by itself."""
+LINE = "line"
+"""The filter of nodes that the line carries no more for."""
 
 
 def meets(constraint: Constraint, attributes: Mapping[str, str]) -> bool:
@@ -37,9 +40,18 @@ class Siting:
 
     board: Board
     tried: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+    crossings: Crossings | None = None
+    """Lines as the trial has them; ``None`` while they are as on the board."""
 
     def add(self, service: ServiceId, row: int) -> None:
         """Count an instance that only the trial has placed."""
+        if self.board.crossings is not None:
+            self.crossings = self.crossings or self.board.crossings.copy()
+            self.crossings.reserve(self.board.services[service], self.board.nodes[row].id)
+        self.count(service, row)
+
+    def count(self, service: ServiceId, row: int) -> None:
+        """Count an instance that is promised: the board knows what it takes, and not that it will stand there."""
         counts = self.tried.setdefault(service, {})
         counts[row] = counts.get(row, 0) + 1
 
@@ -57,11 +69,14 @@ class Siting:
             count = self._counts(service.id)
             found.append((f"at most {rules.max_per_node} a node", count < rules.max_per_node))
         for other in rules.near:
-            if not self._may_go_first(service, other):
+            if not self.may_go_first(service, other):
                 found.append((f"near {other}", self._domains_with(other, rules.domain)))
         for other in sorted({*rules.apart, *self.board.apart_of(service.id)}):
             domain = rules.domain if other in rules.apart else self.board.services[other].placement.domain
             found.append((f"apart from {other}", ~self._domains_with(other, domain)))
+        crossings = self.crossings or self.board.crossings
+        if crossings is not None and (carried := crossings.open_rows(service)) is not None:
+            found.append((LINE, carried))
         return found
 
     def ranks(self, service: Service) -> IntArray | None:
@@ -94,7 +109,7 @@ class Siting:
         present: BoolArray = np.isin(domains, domains[counts > 0])
         return present
 
-    def _may_go_first(self, service: Service, other: ServiceId) -> bool:
+    def may_go_first(self, service: Service, other: ServiceId) -> bool:
         """Of two services that want to be near each other, the first by id needn't wait for the other."""
         if self._counts(other).any():
             return False

@@ -1,0 +1,48 @@
+"""The laws on fleets of several sites with lines between them, through generated histories."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from springtide.planning.index import Index
+from springtide.planning.planner import Plan
+from tests.planning import laws, laws_of_lines
+from tests.planning.examples import examples
+from tests.planning.lined_fleets import lined_fleets, lined_services_of
+from tests.planning.moments import Moment
+from tests.planning.strategies import Spec, histories
+from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, undisturbed
+
+LAWS = (
+    *STEP_LAWS,
+    laws_of_lines.law_1_lines_carry_what_is_reserved,
+    laws_of_lines.law_1_nothing_is_where_no_line_leads,
+)
+
+
+def test_the_laws_hold_where_lines_lead_between_sites() -> None:
+    """Also that the histories reach what the laws speak of."""
+    codes: set[str] = set()
+
+    def look(index: Index, made: Plan) -> None:
+        moment = Moment(index, made)
+        for law in LAWS:
+            law(moment)
+        codes.update(refusal.code for each in made.explanations.values() for refusal in each.refusals)
+
+    @examples(2)
+    @given(histories(fleets=lined_fleets(), services=lined_services_of))
+    def every_law_holds(spec: Spec) -> None:
+        spec.play(look)
+
+    every_law_holds()
+    assert {"line-full", "no-line"} <= codes
+
+
+@examples(0.5)
+@given(histories(fleets=lined_fleets(), services=lined_services_of))
+def test_law_5_it_comes_to_rest_where_lines_are_full(spec: Spec) -> None:
+    world = undisturbed(spec, may_finish=False)
+    costs: list[laws.Cost] = []
+    world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
+    world.settle(ROUNDS_TO_REST)
