@@ -19,6 +19,9 @@ from springtide.planning.promises import keep_promises
 from springtide.planning.turns import service_order
 from springtide.planning.victims import is_noticed
 
+MOST_WAYS_A_PLAN = 64
+"""So many are asked to give way at a time; the next plan goes on. Each takes a look at all who could."""
+
 
 def place_guests(draft: Draft) -> None:
     """Grant shared and borrowed capacity, lowest dominant share first, while any instance fits or somebody gives way.
@@ -44,6 +47,7 @@ class _Sharing:
         self._draft = draft
         self._shares = shares
         self._full: dict[tuple[PoolName, Resources, tuple[Constraint, ...], ServiceId | None], int] = {}
+        self._ways = 0
         self._lenders: dict[TeamName, list[PoolName]] = {}
         self._rungs: dict[ServiceId, dict[PoolName, tuple[int, Rung | None]]] = {}
 
@@ -57,7 +61,8 @@ class _Sharing:
             if room is not None:
                 draft.place(service, room.node.id)
                 self._shares.add(service)
-            elif make_way(draft, service, self._shares):
+            elif self._ways < MOST_WAYS_A_PLAN and make_way(draft, service, self._shares):
+                self._ways += 1
                 # Who has just given way looks for another place, as a guest or further down the ladder.
                 open_services += [each for each in self._displaced() if each not in {*open_services, *refused}]
             else:
