@@ -24,7 +24,7 @@ from springtide.planning.market import Listing, Market, PlannedRental, Want
 from springtide.planning.money import money
 from springtide.planning.offers import choose_rentals
 from springtide.planning.siting import NODE_DOMAIN, Siting, meets, words
-from springtide.planning.turns import neediest_first, service_order
+from springtide.planning.turns import service_order
 
 PAUSE_AFTER_REFUSAL_SECONDS = 5.0
 
@@ -64,10 +64,11 @@ def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
 
 def _use_rented(draft: Draft, siting: Siting, elastic: list[PoolName], ids: list[ServiceId]) -> None:
     """One instance at a time to whoever lacks most: where it fits now, else where it will once a node has booted."""
-    full: set[ServiceId] = set()
-    for id in neediest_first(draft, {id: draft.wanted[id] for id in ids}):
-        if id not in full and not _use_one(draft, siting, elastic, draft.service(id)):
-            full.add(id)
+    hungry = list(ids)
+    while hungry:
+        id = min(hungry, key=lambda each: service_order(draft, each, _served(draft, each)))
+        if not _use_one(draft, siting, elastic, draft.service(id)) or draft.wanted[id] <= 0:
+            hungry.remove(id)
 
 
 def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Service) -> bool:

@@ -54,6 +54,8 @@ class Crossings:
     _holders: dict[RevisionId, set[NodeId]] = field(default_factory=dict)
     """The nodes on which a revision's image is, or is being pulled."""
     _pools_at: dict[SiteName, list[PoolName]] = field(default_factory=dict)
+    _free: set[tuple[SiteName | None, LineLoad]] = field(default_factory=set)
+    """From where and with what load lines carry one more to every site, as long as nothing more is reserved."""
 
     def __post_init__(self) -> None:
         if not self._pools_at:
@@ -63,13 +65,27 @@ class Crossings:
     def copy(self) -> Crossings:
         """The same reservations, to try things on."""
         holders = {revision: set(nodes) for revision, nodes in self._holders.items()}
-        return Crossings(self.board, self.loads.copy(), self.seen, self.measured, self._homes, holders, self._pools_at)
+        return Crossings(
+            self.board,
+            self.loads.copy(),
+            self.seen,
+            self.measured,
+            self._homes,
+            holders,
+            self._pools_at,
+            set(self._free),
+        )
 
     def home_of(self, team: TeamName) -> SiteName | None:
         """Where a team's traffic comes in."""
         if team not in self._homes:
             self._homes[team] = home_site_of(self.board.fleet, team)
         return self._homes[team]
+
+    def is_away(self, service: Service, pool: PoolName) -> bool:
+        """Whether a service's instances in a pool stand at another site than its home."""
+        home = self.home_of(service.team)
+        return home is not None and self.board.pools[pool].site != home
 
     def load_of(self, service: Service) -> LineLoad:
         """What one of its instances puts on a line."""
@@ -96,13 +112,19 @@ class Crossings:
 
     def reserve(self, service: Service, node: NodeId) -> None:
         """Take the lines for one more instance on a node, before it is put there; and for its pull, if it pulls."""
+        home, site = self.home_of(service.team), self._site_of(node)
+        if home is None or home == site:
+            return
         holders = self._holders_of(service)
-        self.loads.reserve(self.home_of(service.team), self._site_of(node), self.load_of(service), node not in holders)
+        self.loads.reserve(home, site, self.load_of(service), node not in holders)
         holders.add(node)
+        self._free.clear()
 
     def open_rows(self, service: Service) -> BoolArray | None:
         """By row, whether the lines carry one more instance there; ``None`` where they do everywhere."""
         board, home, load = self.board, self.home_of(service.team), self.load_of(service)
+        if (home, load) in self._free:
+            return None
         carried: BoolArray | None = None
         for site, pools in self._pools_at.items():
             if self.loads.refusal_of(home, site, load, True) is None:
@@ -114,10 +136,14 @@ class Crossings:
             if self.loads.refusal_of(home, site, load, False) is None:
                 holders = [board.row_of[node] for node in self._holders_of(service) if node in board.row_of]
                 carried[np.intersect1d(rows, np.array(holders, dtype=np.int64))] = True
+        if carried is None:
+            self._free.add((home, load))
         return carried
 
     def refusal_of(self, service: Service, pool: PoolName) -> Reason | None:
         """Why no node of a pool can take one more instance for the line's sake, ``None`` where one can."""
+        if not self.is_away(service, pool):
+            return None
         site = self.board.pools[pool].site
         home, load = self.home_of(service.team), self.load_of(service)
         holders = self._holders_of(service)

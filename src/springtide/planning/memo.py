@@ -82,7 +82,9 @@ def holds_still(memo: Memo, board: Board, ground: Ground, id: ServiceId) -> bool
 def home_rungs(board: Board, service: Service) -> tuple[PoolRungs, ...] | None:
     """The rungs of the team's pools; ``None`` where this plan has changed anything there, or rules look further."""
     pools = board.pools_of(service.team)
-    if service.placement.depends_on_others or board.apart_of(service.id) or board.crossings is not None:
+    if service.placement.depends_on_others or board.apart_of(service.id):
+        return None
+    if board.crossings is not None and any(board.crossings.is_away(service, pool) for pool in pools):
         return None
     return None if any(board.versions.get(pool) for pool in pools) else tuple(board.rungs(pool) for pool in pools)
 
