@@ -103,17 +103,16 @@ class Crossings:
                     self.loads.reserve(home, self.board.pools[pool].site, load, False, len(group.ids))
         pulls = {(each.node, each.revision): each for each in unsettled if self._may_pull(each)}
         for (node, revision), placement in sorted(pulls.items()):
-            service = self.board.services.get(placement.service)
+            service, site = self.board.services.get(placement.service), self._site_of(node)
             here = (self.board.placements[id] for id in self.board.by_node.get(node, ()))
-            if service is not None and not any(
-                each.revision == revision and each.instance in self.seen for each in here
-            ):
-                self.loads.reserve(self.home_of(service.team), self._site_of(node), _NO_LOAD, True)
+            is_there = any(each.revision == revision and each.instance in self.seen for each in here)
+            if service is not None and site is not None and not is_there:
+                self.loads.reserve(self.home_of(service.team), site, _NO_LOAD, True)
 
     def reserve(self, service: Service, node: NodeId) -> None:
         """Take the lines for one more instance on a node, before it is put there; and for its pull, if it pulls."""
         home, site = self.home_of(service.team), self._site_of(node)
-        if home is None or home == site:
+        if home is None or site is None or home == site:
             return
         holders = self._holders_of(service)
         self.loads.reserve(home, site, self.load_of(service), node not in holders)
@@ -171,8 +170,11 @@ class Crossings:
         """Whether the engine may still be pulling for it."""
         return placement.state is not PlacementState.STOPPING and placement.instance not in self.seen
 
-    def _site_of(self, node: NodeId) -> SiteName:
-        return self.board.pools[self.board.nodes[self.board.row_of[node]].pool].site
+    def _site_of(self, node: NodeId) -> SiteName | None:
+        """Where a node stands; ``None`` where the fleet has no such node, or not its pool."""
+        row = self.board.row_of.get(node)
+        pool = self.board.pools.get(self.board.nodes[row].pool) if row is not None else None
+        return pool.site if pool is not None else None
 
     def _holders_of(self, service: Service) -> set[NodeId]:
         revision = service.revision
