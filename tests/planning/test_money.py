@@ -255,3 +255,9 @@ def test_renting_commits_the_period_and_those_that_the_drain_may_begin() -> None
     offer = an_offer()
     assert [commitment_of(offer, seconds) for seconds in (0, 1, 10, 10.5)] == [1_000, 2_000, 2_000, 3_000]
     assert next_charge(a_rental(periods_committed=3)) == NEW_YEAR + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("period", [-10, 0, 1])
+@pytest.mark.parametrize("drain", [-1.0, 1e300, float("inf"), float("nan")])
+def test_absurd_drains_and_periods_raise_nothing(period: int, drain: float) -> None:
+    assert isinstance(commitment_of(an_offer(billing_period_seconds=period), drain), int)

@@ -11,7 +11,7 @@ from springtide.model.fleet import Offer, Pool
 from springtide.model.identifiers import CloudName, PoolName, ServiceId, SiteName
 from springtide.model.resources import Resources
 from springtide.planning.lines import LineLoads
-from springtide.planning.money import Purse
+from springtide.planning.money import Purse, whole_milliseconds
 
 
 def _allows_all(_pool: Pool, _offer: Offer) -> Reason | None:
@@ -100,6 +100,6 @@ def price_of(offer: Offer, instances: int, move_cost_micros: int = 0) -> int:
     An interruption loses at most the billing period under way, pays a replacement while it boots, and
     moves every instance: the chance of one within an hour times the sum of these, rounded up.
     """
-    boot = offer.price_micros_per_hour * round(offer.boot_seconds * 1000) // 3_600_000
+    boot = offer.price_micros_per_hour * whole_milliseconds(offer.boot_seconds) // 3_600_000
     lost = offer.price_micros_per_period + boot + instances * move_cost_micros
     return offer.price_micros_per_hour - (-offer.interruptions_percent_per_hour * lost // 100)

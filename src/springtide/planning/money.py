@@ -17,6 +17,7 @@ from springtide.model.leases import LedgerEntry
 from springtide.model.placements import Rental
 
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST_SECONDS = 1e9
 _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than anything that is planned, and early enough to count on from there."""
 
@@ -44,8 +45,13 @@ def _period_seconds(rental: Rental) -> int:
 
 def commitment_of(offer: Offer, drain_seconds: float) -> int:
     """Micros that renting commits to: the least billing period, plus the periods that the drain may begin."""
-    drain_periods = -(-int(drain_seconds * 1000) // (offer.billing_period_seconds * 1000))
+    drain_periods = -(-whole_milliseconds(drain_seconds) // (max(1, offer.billing_period_seconds) * 1000))
     return offer.price_micros_per_period * (1 + drain_periods)
+
+
+def whole_milliseconds(seconds: float) -> int:
+    """A duration for reckoning with money: absurd ones are cut to thirty years, and what is no number is nought."""
+    return round(min(max(0.0, seconds), _LONGEST_SECONDS) * 1000)
 
 
 def budget_start(budget: Budget, now: datetime) -> datetime:

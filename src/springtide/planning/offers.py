@@ -18,7 +18,7 @@ from springtide.model.identifiers import CloudName, PoolName
 from springtide.model.resources import describe
 from springtide.planning.lines import LineLoads
 from springtide.planning.market import Choice, Market, PlannedRental, Want, price_of
-from springtide.planning.money import Purse
+from springtide.planning.money import Purse, whole_milliseconds
 from springtide.planning.packing import (
     FINE,
     GREEDY_WAYS,
@@ -202,10 +202,10 @@ class _Trial:
 
     def patience(self, number: int, contents: Contents) -> Fraction:
         """How many times the lowest price the most patient urgent want in a machine may pay to be served sooner."""
-        boot = self.boot_seconds(number)
+        boot = whole_milliseconds(self.boot_seconds(number))
         wants = (self.problem.wants[each] for each, _ in contents)
         waited = max((want.waited_seconds for want in wants if want.is_urgent), default=0.0)
-        return 1 + min(Fraction(1), Fraction(max(0.0, waited)) / Fraction(boot)) if boot > 0 else Fraction(1)
+        return 1 + min(Fraction(1), Fraction(whole_milliseconds(waited), boot)) if boot else Fraction(1)
 
     def boot_seconds(self, number: int) -> float:
         return self.problem.listings[number].offer.boot_seconds

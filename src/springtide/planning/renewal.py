@@ -8,7 +8,7 @@ from datetime import timedelta
 from springtide.model.events import Reason
 from springtide.model.placements import Eviction, PlacementState, Rental, RentalState
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.money import next_charge
+from springtide.planning.money import next_charge, whole_milliseconds
 
 TRIES_TO_RENT = 4
 RETURN_SECONDS = 1.0
@@ -61,7 +61,7 @@ def _renew_or_return(draft: Draft, rental: Rental) -> None:
 
 def _is_up_for_renewal(draft: Draft, rental: Rental) -> bool:
     """Whether now is the time to decide on the next period: late enough to know, early enough to drain first."""
-    drain = timedelta(seconds=draft.board.fleet.reclaim.grace_seconds)
+    drain = timedelta(milliseconds=whole_milliseconds(draft.board.fleet.reclaim.grace_seconds))
     is_kept = rental.state is RentalState.RENTING and rental.since is not None
     return is_kept and draft.now >= next_charge(rental) - _return_lead(draft) - drain
 
