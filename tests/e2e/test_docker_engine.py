@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,10 @@ async def test_the_control_groups_say_what_the_api_says(engine: DockerEngine) ->
     async with engine._api.stream(f"containers/{container}/stats", {"stream": "0"}, "measure") as answer:
         asked = usage_of_statistics(decoded(await answer.read()))
     assert read is not None
-    assert read == asked
+    assert asked is not None
+    # The neighbours on a network speak on while an instance is paused: what it receives may grow between the looks.
+    assert 0 < read.received_bytes <= asked.received_bytes
+    assert replace(read, received_bytes=0) == replace(asked, received_bytes=0)
 
 
 async def test_an_engine_that_is_not_there_is_named_with_a_remedy(tmp_path: Path) -> None:
