@@ -11,7 +11,8 @@ from springtide.model.identifiers import TeamName
 from springtide.model.placements import Placement
 from springtide.model.resources import total
 from springtide.model.workloads import Service
-from springtide.planning.displacing import above_quota, rung_is_on_ladder
+from springtide.planning.admission import lacking_without
+from springtide.planning.displacing import rung_is_on_ladder
 from springtide.planning.fairness import Shares
 from springtide.planning.siting import Siting
 from tests.planning.laws import is_blocked
@@ -53,13 +54,13 @@ def law_7_nobody_can_gain_from_a_team_above_it(moment: Moment) -> None:
             continue
         after = shares.with_more(service.team, service.resources, service.band)
         for node, pool in ((node.id, node.pool) for node in moment.fleet.nodes):
-            if board.is_owner(service.team, board.pools[pool]) or not board.tree.lends_to(pool, service.team):
+            if board.pools[pool].is_owned_by(service.team) or not board.quotas.tree.lends_to(pool, service.team):
                 continue
             if not len(Siting(board).open_rows(service, np.array([board.row_of[node]]))):
                 continue
             for team, gone in _losses(moment, service, node):
                 fits = service.resources.fits_in(moment.free(node) + total(each.resources for each in gone))
-                if not fits or above_quota(board, service, pool, gone):
+                if not fits or lacking_without(board, service, pool, gone):
                     continue
                 left = shares.with_less(team, total(each.resources for each in gone), service.band)
                 is_allowed = rung_is_on_ladder(board, service, pool, gone)

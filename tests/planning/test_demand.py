@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from springtide.model.events import Reason
 from springtide.model.fleet import ScalingTerms
 from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import RouterView, ServiceLoad, Usage, UsageSample
@@ -27,7 +28,9 @@ def an_index(service: Service, placements: int = 0, present: int | None = None) 
     changes = [Change(Kind.FLEET, "fleet", a_fleet(scaling=TERMS)), Change(Kind.SERVICE, service.id, service)]
     changes += [Change(Kind.PLACEMENT, f"feed-web-{n}", a_placement(ordinal=n)) for n in range(1, placements + 1)]
     index = advance(Index(), [RecordChanged(Index().record.after(Commit(1, tuple(changes))))])
-    return replace(index, carry=Carry(targets={WEB: present})) if present is not None else index
+    if present is None:
+        return index
+    return replace(index, carry=Carry(demands={WEB: Demand(WEB, present, Reason("load", ""))}))
 
 
 def by_requests(target: float = 20, minimum: int = 1, maximum: int = 50) -> Service:

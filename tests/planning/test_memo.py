@@ -17,9 +17,9 @@ from tests.planning.world import World
 
 
 def forgetful(index: Index) -> Index:
-    """The index with nothing that only saves time: no ground, no memos, no rungs, no known demands."""
+    """The index with nothing that only saves time: no ground, no memos, no rungs."""
     nothing: MappingProxyType[Any, Any] = MappingProxyType({})
-    carry = replace(index.carry, memos=nothing, rungs=nothing, demands=nothing)
+    carry = replace(index.carry, memos=nothing, rungs=nothing)
     return replace(index, carry=carry, ground=EMPTY_GROUND)
 
 

@@ -12,7 +12,8 @@ from springtide.model.fleet import Department, Fleet, Pool, Team
 from springtide.model.identifiers import CloudName, PoolName, SiteName, TeamName
 from springtide.model.resources import NO_CEILING, NOTHING, Ceiling, Resources, total
 from springtide.planning import quota
-from springtide.planning.quota_tree import GuestUses, Level, LimitName, Member, Tree
+from springtide.planning.guest_uses import GuestUses
+from springtide.planning.quota_tree import Level, LimitName, Member, Tree
 
 KINDS = ("cpu_millis", "gpu", "memory_bytes")
 SITE = SiteName("here")

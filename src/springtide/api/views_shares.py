@@ -19,7 +19,6 @@ from springtide.planning.quota_tree import Level, LimitName, Member
 def shares_wire(standing: Standing) -> SharesWire:
     """Every team, department and cohort of the fleet."""
     board = standing.board
-    board.breaches()  # counts what pools share now towards every limit
     shares, fleet = Shares.on(board), board.fleet
     return SharesWire(
         cohorts=_cohorts(shares, fleet.teams),
@@ -31,7 +30,6 @@ def shares_wire(standing: Standing) -> SharesWire:
 def share_of(standing: Standing, team: TeamName) -> TeamShareWire | None:
     """One team's share; ``None`` where the fleet doesn't know it."""
     board = standing.board
-    board.breaches()
     found = next((each for each in board.fleet.teams if each.name == team), None)
     return team_share_wire(board, Shares.on(board), found) if found is not None else None
 
@@ -41,7 +39,7 @@ def team_share_wire(board: Board, shares: Shares, team: Team) -> TeamShareWire:
     capacity, use = shares.capacity.get(cohort, NOTHING), shares.use.get(team.name, NOTHING)
     dominant, part = _dominant(use, capacity)
     weights = sum(weight for name, weight in shares.weights.items() if shares.cohorts[name] == cohort)
-    pools = board.pools_of(team.name)
+    pools, quotas = board.pools_of(team.name), board.quotas
     return TeamShareWire(
         team=team.name,
         department=team.department,
@@ -52,9 +50,9 @@ def team_share_wire(board: Board, shares: Shares, team: Team) -> TeamShareWire:
         fair_part=float(Fraction(shares.weights[team.name], weights)),
         dominant=dominant,
         beyond_own=amounts(use),
-        own=amounts(total(board.own_part(pool) for pool in pools)),
-        own_used=amounts(total(_within(board.owner_use.get(pool, NOTHING), board.own_part(pool)) for pool in pools)),
-        lent=amounts(total(board.guest_use.get(pool, NOTHING) for pool in pools if not board.pools[pool].is_elastic)),
+        own=amounts(total(quotas.own_part(pool) for pool in pools)),
+        own_used=amounts(total(_within(quotas.owner_use.get(each, NOTHING), quotas.own_part(each)) for each in pools)),
+        lent=amounts(total(quotas.guest_use.get(pool, NOTHING) for pool in pools)),
         limits=_limits(board, Member(Level.TEAM, team.name)),
     )
 
@@ -104,12 +102,12 @@ def _limits(board: Board, member: Member) -> list[LimitWire]:
     return [
         LimitWire(limit=name.value, kind=limit.kind, used=_used(board, member, name)[limit.kind], most=limit.most)
         for name in LimitName
-        for limit in board.tree.by_member.get((member, name), ())
+        for limit in board.quotas.tree.by_member.get((member, name), ())
     ]
 
 
 def _used(board: Board, member: Member, name: LimitName) -> Resources:
     if name is not LimitName.NOMINAL:
-        return board.uses.used(member, name)
-    pools = board.tree.by_member[member, name][0].pools
-    return total(board.own_part(pool) for pool in pools)
+        return board.quotas.used(member, name)
+    pools = board.quotas.tree.by_member[member, name][0].pools
+    return total(board.quotas.own_part(pool) for pool in pools)

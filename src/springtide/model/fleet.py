@@ -106,6 +106,10 @@ class Pool:
     def is_elastic(self) -> bool:
         return self.cloud is not None
 
+    def is_owned_by(self, team: TeamName | None) -> bool:
+        """Whether it is this team's; the company's pools and rented ones are nobody's."""
+        return team is not None and self.team == team
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -59,7 +59,7 @@ def _lease(draft: Draft, service_id: ServiceId, pool_name: PoolName, rung: Rung,
         count=len(ids),
         since=draft.now,
         counted_since=draft.now,
-        reclaimable=pool.team is not None and not draft.board.is_owner(service.team, pool),
+        reclaimable=pool.team is not None and not pool.is_owned_by(service.team),
         price_micros_per_hour=max(price_per_hour(draft, service, pool, node) for node in nodes),
         until=min(deadlines, default=None),
     )

@@ -1,69 +1,75 @@
-"""Whether a pool's quotas let one more instance in, and under which rung; whether a node has room is another matter.
-
-Bands: production and batch count toward what a pool shares and lends; best-effort may use all that is
-idle, whatever the lending limits say, and counts toward none. An instance *fits in* where it does with
-everybody counted; it *would fit* where it does once those have gone that give way to its band.
-"""
+"""Whether a pool's quotas let one more instance in, and under which rung; whether a node has room is another matter."""
 
 from __future__ import annotations
 
-from springtide.model.fleet import Pool
+from collections.abc import Sequence
+
 from springtide.model.identifiers import PoolName
 from springtide.model.leases import Rung
-from springtide.model.resources import Resources
-from springtide.model.workloads import Band, Service
+from springtide.model.placements import Placement
+from springtide.model.resources import Resources, total
+from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.board import Board
+from springtide.planning.pool_quotas import RoomLeft
 
 
-def rung_for(board: Board, service: Service, pool_name: PoolName, *, giving_way: bool = False) -> Rung | None:
-    """The cheapest rung that the service's ladder and the quotas allow for one more instance.
-
-    ``giving_way``: once all guests of lower bands have left.
-    """
+def rung_for(board: Board, service: Service, pool_name: PoolName) -> Rung | None:
+    """The cheapest rung that the service's ladder and the quotas allow for one more instance."""
     pool = board.pools[pool_name]
-    is_lent = pool.is_elastic or board.is_owner(service.team, pool) or board.tree.lends_to(pool_name, service.team)
-    if not is_lent or not (giving_way or board.has_headroom(service, pool_name)):
+    is_open = pool.is_elastic or pool.is_owned_by(service.team) or board.quotas.tree.lends_to(pool_name, service.team)
+    if not is_open or not board.quotas.has_headroom(service, pool_name):
         return None
-    return quota_rung(board, service, pool_name, giving_way=giving_way)
+    return quota_rung(board, service, pool_name)
 
 
-def quota_rung(board: Board, service: Service, pool_name: PoolName, *, giving_way: bool = False) -> Rung | None:
+def quota_rung(board: Board, service: Service, pool_name: PoolName) -> Rung | None:
     """The same as far as the pool itself says, whatever cohorts and the limits of teams and departments do."""
-    rung = _rung_in(board, service, board.pools[pool_name], giving_way)
+    rung = _rung_in(board, service, pool_name)
     return rung if rung in service.ladder else None
 
 
-def _rung_in(board: Board, service: Service, pool: Pool, giving_way: bool) -> Rung | None:
+def _rung_in(board: Board, service: Service, pool_name: PoolName) -> Rung | None:
+    quotas, pool = board.quotas, board.pools[pool_name]
     if pool.is_elastic:
         return Rung.CLOUD
-    if board.is_owner(service.team, pool):
-        own = quota.is_own(board.own_part(pool.name), board.owner_claim(pool.name), service.resources)
+    if pool.is_owned_by(service.team):
+        own = quota.is_own(quotas.own_part(pool_name), quotas.owner_claim(pool_name), service.resources)
         return Rung.OWN if own else Rung.SHARED
-    shared, most = _room_left(board, service.band, pool.name, giving_way)
-    if service.resources.fits_in(shared) and service.resources.fits_in(most):
-        return Rung.SHARED
-    return Rung.BORROWED if service.resources.fits_in(most) else None
+    left = quotas.room_left(pool_name, service.band)
+    if not service.resources.fits_in(left.most):
+        return None
+    return Rung.SHARED if service.resources.fits_in(left.shared) else Rung.BORROWED
 
 
-def _room_left(board: Board, band: Band, pool_name: PoolName, giving_way: bool) -> tuple[Resources, Resources]:
-    """What a pool's quotas leave one more guest of a band: of what is shared, and of all that it may use."""
-    key, version = (pool_name, band, giving_way), board.versions.get(pool_name, 0)
-    known = board.known_room.get(key)
-    if known is None or known[0] != version:
-        counted = board.guest_use_of(pool_name, _counted(band, giving_way))
-        everybody = board.guest_use_of(pool_name, band if giving_way else Band.BEST_EFFORT)
-        most = board.idle(pool_name) - everybody
-        if band is not Band.BEST_EFFORT:
-            firm = board.guest_quota(pool_name, may_borrow=True) - counted
-            most = Resources.of((kind, min(most[kind], firm[kind])) for kind in {*most.kinds, *firm.kinds})
-        shared = board.guest_quota(pool_name, may_borrow=False) - counted
-        known = board.known_room[key] = version, shared, most
-    return known[1], known[2]
+def guest_rung_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> Rung:
+    """The rung on which one more guest would begin once these guests have gone, if it may come at all."""
+    left = _room_without(board, service, pool, gone)
+    return Rung.SHARED if service.resources.fits_in(left.shared) else Rung.BORROWED
 
 
-def _counted(band: Band, giving_way: bool) -> Band:
-    """The lowest band that counts beside an instance of this one."""
-    if band is Band.BEST_EFFORT:
-        return Band.BEST_EFFORT
-    return band if giving_way else Band.BATCH
+def lacking_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> Resources:
+    """By how much quotas and limits are too small for one more guest once these guests have gone."""
+    most = _room_without(board, service, pool, gone).most
+    lacking = ((kind, amount - most[kind]) for kind, amount in service.resources.amounts if amount > 0)
+    above = Resources.of((kind, amount) for kind, amount in lacking if amount > 0)
+    return above or _limits_lacking_without(board, service, pool, gone)
+
+
+def _room_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> RoomLeft:
+    firm = total(each.resources for each in gone if board.quotas.is_firm(each.service))
+    return board.quotas.room_left_without(pool, service.band, total(each.resources for each in gone), firm)
+
+
+def _limits_lacking_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> Resources:
+    """The same of the limits of teams and departments."""
+    quotas = board.quotas
+    if not quotas.tree.limits:
+        return Resources()
+    counted = [(each, team) for each in gone if (team := board.team_of(each)) and quotas.is_firm(each.service)]
+    for each, team in counted:
+        quotas.uses.remove(pool, team, each.resources)
+    breach = quotas.headroom_refusal(service, pool)
+    for each, team in counted:
+        quotas.uses.add(pool, team, each.resources)
+    return breach.excess if breach is not None else Resources()

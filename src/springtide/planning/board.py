@@ -17,13 +17,12 @@ from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
-from springtide.model.resources import NOTHING, Resources, total
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Constraint, Service
-from springtide.planning import quota
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
 from springtide.planning.layout import BoolArray, IntArray, ask_vector, attributes_of, node_vector
-from springtide.planning.quota_tree import Breach, GuestUses, Tree
-from springtide.planning.rungs import PoolRungs, work_out_rungs
+from springtide.planning.pool_quotas import PoolQuotas
+from springtide.planning.rungs import KnownRungs, PoolGroup, PoolRungs, know_rungs
 from springtide.planning.space import Ask, Space
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class NodeRoom:
     def close(self) -> None:
         """From now on the node takes nothing more."""
         self.board.space.accepts[self.row] = False
-        self.board.touch_pool(self.node.pool)
+        self.board.quotas.touch(self.node.pool)
 
     def fits_later(self, amount: Resources) -> bool:
         """Whether the amount fits once all that leaves has left."""
@@ -75,20 +74,6 @@ class NodeRoom:
     def fits_now(self, amount: Resources) -> bool:
         """Whether the amount fits at once without touching what is promised."""
         return self.board.space.fits_now(self.row, self.board.ask(amount))
-
-
-@dataclass(frozen=True, slots=True)
-class KnownRungs:
-    """A pool's rungs with all that they were worked out from; as good as new where that is the same."""
-
-    pool: Pool
-    healthy: Resources
-    own_part: Resources
-    groups: tuple[tuple[Group, TeamName | None, bool], ...]
-    """With the team that runs them, and whether they are best-effort."""
-    rungs: PoolRungs
-    beyond_own: Mapping[TeamName, Resources]
-    """What each team uses here on the rungs shared and borrowed, leaving ones included."""
 
 
 @dataclass(slots=True)
@@ -114,35 +99,20 @@ class Board:
     placements: dict[InstanceId, Placement]
     groups: dict[ServiceId, Mapping[GroupKey, Group]]
     by_node: dict[NodeId, frozenset[InstanceId]]
-    healthy: dict[PoolName, Resources]
-    tree: Tree
-    uses: GuestUses
+    quotas: PoolQuotas
     counts: dict[ServiceId, int] = field(default_factory=dict)
     services_in: dict[PoolName, set[ServiceId]] = field(default_factory=dict)
     leaving: set[InstanceId] = field(default_factory=set)
     departing: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     touched: set[InstanceId] = field(default_factory=set)
-    owner_use: dict[PoolName, Resources] = field(default_factory=dict)
-    owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
-    guest_use: dict[PoolName, Resources] = field(default_factory=dict)
-    band_use: dict[tuple[PoolName, Band], Resources] = field(default_factory=dict)
-    """What guests of one band use of a pool."""
-    promised_own: dict[PoolName, Resources] = field(default_factory=dict)
-    own_parts: dict[PoolName, Resources] = field(default_factory=dict)
-    versions: dict[PoolName, int] = field(default_factory=dict)
-    """By pool, how often anything there has changed in this plan."""
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
-    known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
-    known_room: dict[tuple[PoolName, Band, bool], tuple[int, Resources, Resources]] = field(default_factory=dict)
-    """What quotas leave one more guest, by pool and band, with the version of the pool that it holds for."""
     known_masks: dict[Constraint, BoolArray] = field(default_factory=dict)
     """By constraint, the rows whose labels meet it."""
     known_asks: dict[Resources, Ask] = field(default_factory=dict)
     crossings: Crossings | None = None
     """What is reserved of lines between sites; ``None`` where the fleet has no links."""
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
-    _shared_at: dict[PoolName, int] = field(default_factory=dict)
     _standing: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     _domains: dict[str, IntArray] = field(default_factory=dict)
     _apart: dict[ServiceId, list[ServiceId]] | None = None
@@ -176,9 +146,7 @@ class Board:
             placements=thawed(ground.placements),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
-            healthy=thawed(layout.healthy),
-            tree=layout.tree,
-            uses=GuestUses(layout.tree, {}),
+            quotas=PoolQuotas.start(layout.pools, services, thawed(layout.healthy), layout.tree),
             known_rungs=thawed(known_rungs or {}),
         )
         board._add_kinds(set(kinds).difference(layout.kinds))
@@ -224,7 +192,7 @@ class Board:
             space.free[row] -= self.ask(self.placements[id].resources).vector
         ids = sorted([*(self.nodes[r].id for r in self.rows_of_pool.get(node.pool, ())), node.id])
         self.rows_of_pool[node.pool] = np.array([self.row_of[id] for id in ids], dtype=np.int64)
-        self._change_healthy(node.pool, self.healthy.get(node.pool, NOTHING) + node.allocatable)
+        self.quotas.change_healthy(node.pool, node.allocatable)
 
     def remove_node(self, id: NodeId) -> None:
         """Take a node that no longer exists off the board, with all that was placed on it."""
@@ -236,7 +204,7 @@ class Board:
         pool = self.nodes[row].pool
         self.rows_of_pool[pool] = self.rows_of_pool[pool][self.rows_of_pool[pool] != row]
         self.space.accepts[row] = False
-        self._change_healthy(pool, self.healthy.get(pool, NOTHING) - self.nodes[row].allocatable)
+        self.quotas.change_healthy(pool, NOTHING - self.nodes[row].allocatable)
 
     def add(self, placement: Placement) -> None:
         """Put a new placement on its node. It counts in full until it is seen gone, also while it leaves."""
@@ -285,94 +253,18 @@ class Board:
         placement = self.placements[id]
         if not self.rooms[placement.node].fits_later(placement.resources):
             return False
-        return self.owns(placement) or not (any(self.guest_excess(placement.pool)) or self._relieves(placement))
-
-    def _relieves(self, guest: Placement) -> bool:
-        """Whether a limit of a team or department is broken, and this guest's leaving would help."""
-        team, service = self.team_of(guest), self.services.get(guest.service)
-        if team is None or service is None or service.band is Band.BEST_EFFORT:
-            return False
-        return any(self.uses.relief(each, guest.pool, team, guest.resources) for each in self.breaches())
-
-    def guest_excess(self, pool_name: PoolName) -> tuple[Resources, Resources]:
-        """By how much a pool's guests are above what they may use: those of firm bands, and all together.
-
-        As after a limit was lowered, or when the owner grows.
-        """
-        if not self.guest_use.get(pool_name) or self.pools[pool_name].is_elastic:
-            return NOTHING, NOTHING
-        firm = self.guest_use_of(pool_name, Band.BATCH) - self.guest_quota(pool_name, may_borrow=True)
-        return firm.at_least_zero(), (self.guest_use[pool_name] - self.idle(pool_name)).at_least_zero()
-
-    def guest_use_of(self, pool_name: PoolName, lowest: Band) -> Resources:
-        """What guests down to a band use of a pool."""
-        if lowest is Band.BEST_EFFORT:
-            return self.guest_use.get(pool_name, NOTHING)
-        use = self.band_use.get((pool_name, Band.PRODUCTION), NOTHING)
-        return use + self.band_use.get((pool_name, Band.BATCH), NOTHING) if lowest is Band.BATCH else use
-
-    def idle(self, pool_name: PoolName) -> Resources:
-        """What of a pool its owner doesn't claim."""
-        return (self.healthy.get(pool_name, NOTHING) - self.owner_claim(pool_name)).at_least_zero()
-
-    def has_headroom(self, service: Service, pool_name: PoolName) -> bool:
-        """Whether the limits of teams and departments allow one more guest; best-effort ignores them."""
-        pool = self.pools[pool_name]
-        if not self.tree.limits or service.band is Band.BEST_EFFORT or self.is_owner(service.team, pool):
+        if self.owns(placement):
             return True
-        self._count_shareable(pool_name)
-        return self.uses.has_headroom(pool_name, service.team, service.resources)
-
-    def headroom_refusal(self, service: Service, pool_name: PoolName) -> Breach | None:
-        """The first limit of a team or department that one more guest would break."""
-        if not self.tree.limits or service.band is Band.BEST_EFFORT:
-            return None
-        self._count_shareable(pool_name)
-        return self.uses.headroom_refusal(pool_name, service.team, service.resources)
-
-    def breaches(self) -> list[Breach]:
-        """The limits of teams and departments that are broken now."""
-        if not self.tree.limits:
-            return []
-        for pool_name in self.tree.pools:
-            self._count_shareable(pool_name)
-        return self.uses.breaches()
-
-    def _count_shareable(self, pool_name: PoolName) -> None:
-        """Let the limits know what a pool shares now; what an owner overflows into is no longer shared."""
-        now = self.versions.get(pool_name, 0)
-        if self._shared_at.get(pool_name) != now:
-            self._shared_at[pool_name] = now
-            self.uses.set_shareable(pool_name, self.guest_quota(pool_name, may_borrow=False))
-
-    def guest_quota(self, pool_name: PoolName, *, may_borrow: bool) -> Resources:
-        """What all guests of a pool may use, once the owner has what it claims."""
-        version, known = self.known_quotas.get((pool_name, may_borrow), (-1, NOTHING))
-        now = self.versions.get(pool_name, 0)
-        if version != now:
-            healthy, own = self.healthy.get(pool_name, NOTHING), self.own_part(pool_name)
-            claim = self.owner_claim(pool_name)
-            known = quota.guest_quota(self.pools[pool_name], own, healthy, claim, may_borrow=may_borrow)
-            self.known_quotas[pool_name, may_borrow] = now, known
-        return known
-
-    def own_part(self, pool_name: PoolName) -> Resources:
-        """The nominal quota that a pool gives its team."""
-        if not self.own_parts:
-            self.own_parts = self.tree.own_parts(self.healthy)
-        return self.own_parts.get(pool_name, NOTHING)
+        quotas = self.quotas
+        return not any(quotas.excess(placement.pool)) and not any(
+            quotas.relief(breach, placement) for breach in quotas.breaches()
+        )
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold capacity of a node for one instance until it can be placed there."""
         row = self.row_of[node]
         self.space.promised[row] += self.ask(service.resources).vector
-        pool = self.pools[self.nodes[row].pool]
-        if self.is_owner(service.team, pool):
-            self.promised_own[pool.name] = self.promised_own.get(pool.name, NOTHING) + service.resources
-        self.touch_pool(pool.name)
-
-    def is_owner(self, team: TeamName | None, pool: Pool) -> bool:
-        return pool.team is not None and pool.team == team
+        self.quotas.promise(self.nodes[row].pool, service)
 
     def pools_of(self, team: TeamName) -> list[PoolName]:
         """The team's pools, in the fleet's order."""
@@ -390,14 +282,7 @@ class Board:
 
     def owns(self, placement: Placement) -> bool:
         """Whether it stands on its own team's pool."""
-        pool = self.pools.get(placement.pool)
-        return pool is not None and self.is_owner(self.team_of(placement), pool)
-
-    def owner_claim(self, pool: PoolName) -> Resources:
-        """The most that the owner uses of its pool, now or once what leaves has left and what is promised has come."""
-        use = self.owner_use.get(pool, NOTHING)
-        coming = self.promised_own.get(pool, NOTHING) - self.owner_leaving.get(pool, NOTHING)
-        return use + coming.at_least_zero()
+        return self.quotas.is_own(placement.service, placement.pool)
 
     def rung(self, placement: Placement) -> Rung:
         """The rung that counts give a placement now."""
@@ -406,7 +291,7 @@ class Board:
     def rungs(self, pool_name: PoolName) -> PoolRungs:
         """The rungs of all placements in a pool."""
         version, rungs = self._rungs_now.get(pool_name, (-1, None))
-        now = self.versions.get(pool_name, 0)
+        now = self.quotas.versions.get(pool_name, 0)
         if rungs is None or version != now:
             rungs = self._find_rungs(pool_name)
             self._rungs_now[pool_name] = now, rungs
@@ -474,101 +359,38 @@ class Board:
         ]
         return [self.placements[id] for id in sorted(ids)]
 
-    def touch_pool(self, pool: PoolName) -> None:
-        """What was worked out about the pool no longer holds."""
-        self.versions[pool] = self.versions.get(pool, 0) + 1
-
-    def _change_healthy(self, pool: PoolName, healthy: Resources) -> None:
-        is_same = healthy == self.healthy.get(pool, NOTHING)
-        self.healthy[pool] = healthy
-        if pool in self.tree.pools and not is_same:
-            self.own_parts = {}
-            for each in self.tree.pools:
-                self.touch_pool(each)
-        self.touch_pool(pool)
-
-    def _find_rungs(self, pool_name: PoolName) -> PoolRungs:
-        """What is known still, or worked out anew."""
-        pool, healthy = self.pools[pool_name], self.healthy.get(pool_name, NOTHING)
-        own_part = self.own_part(pool_name)
-        groups = tuple(
-            (group, self._team_running(service), self._is_best_effort(service))
-            for service in sorted(self.services_in.get(pool_name, ()))
-            for key, group in sorted(self.groups.get(service, {}).items(), key=lambda item: item[0])
-            if key[0] == pool_name
-        )
-        known = self.known_rungs.get(pool_name)
-        if known is None or (known.pool, known.healthy, known.own_part, known.groups) != (
-            pool,
-            healthy,
-            own_part,
-            groups,
-        ):
-            uses = self.owner_use.get(pool_name, NOTHING), self.guest_use.get(pool_name, NOTHING)
-
-            def standing(are_owners: bool) -> list[Placement]:
-                mine = [each for each in groups if self.is_owner(each[1], pool) is are_owners]
-                return self._by_standing(mine, are_owners=are_owners)
-
-            rungs = work_out_rungs(pool, own_part, healthy, *uses, standing)
-            beyond = self._beyond_own(pool, rungs, groups)
-            known = self.known_rungs[pool_name] = KnownRungs(pool, healthy, own_part, groups, rungs, beyond)
-        return known.rungs
-
     def beyond_own(self, pool_name: PoolName) -> Mapping[TeamName, Resources]:
         """What each team uses of a pool on the rungs shared and borrowed, leaving ones included."""
         self.rungs(pool_name)
         return self.known_rungs[pool_name].beyond_own
 
-    def _beyond_own(
-        self, pool: Pool, rungs: PoolRungs, groups: Iterable[tuple[Group, TeamName | None, bool]]
-    ) -> Mapping[TeamName, Resources]:
-        sums: dict[TeamName, list[Resources]] = {}
-        for group, team, _ in groups:
-            uniform = rungs.owners if self.is_owner(team, pool) else rungs.guests
-            if team is None or uniform in (Rung.OWN, Rung.CLOUD):
-                continue
-            mine = sums.setdefault(team, [])
-            if uniform is not None:
-                mine.append(group.amount)
-            else:
-                mine += [self.placements[id].resources for id in group.ids if rungs.by_id[id] is not Rung.OWN]
-        return {team: total(amounts) for team, amounts in sums.items()}
+    def _find_rungs(self, pool_name: PoolName) -> PoolRungs:
+        """What is known still, or worked out anew."""
+        inputs = (
+            self.pools[pool_name],
+            self.quotas.healthy.get(pool_name, NOTHING),
+            self.quotas.own_part(pool_name),
+            tuple(self._groups_in(pool_name)),
+        )
+        known = self.known_rungs.get(pool_name)
+        if known is None or not known.hold_for(*inputs):
+            known = self.known_rungs[pool_name] = know_rungs(*inputs, self.placements)
+        return known.rungs
 
-    def _by_standing(
-        self, groups: Iterable[tuple[Group, TeamName | None, bool]], *, are_owners: bool
-    ) -> list[Placement]:
-        """Owners, or guests, of a pool: the longest-standing first; of guests, best-effort last."""
-        found = [
-            (is_best_effort and not are_owners, self.placements[id])
-            for group, _, is_best_effort in groups
-            for id in group.ids
-        ]
-        found.sort(key=lambda each: (each[0], each[1].placed_at, each[1].instance))
-        return [placement for _, placement in found]
-
-    def _team_running(self, service: ServiceId) -> TeamName | None:
-        found = self.services.get(service)
-        return found.team if found is not None else None
-
-    def _is_best_effort(self, service: ServiceId) -> bool:
-        found = self.services.get(service)
-        return found is not None and found.band is Band.BEST_EFFORT
-
-    def is_owned(self, service: ServiceId, pool: Pool) -> bool:
-        """Whether a service's instances in a pool are its owner's."""
-        found = self.services.get(service)
-        return found is not None and self.is_owner(found.team, pool)
+    def _groups_in(self, pool: PoolName) -> Iterator[PoolGroup]:
+        """What stands in a pool, in a fixed order."""
+        for id in sorted(self.services_in.get(pool, ())):
+            service, mine = self.services.get(id), self.groups.get(id, {})
+            team, is_best_effort = (service.team, service.band is Band.BEST_EFFORT) if service else (None, False)
+            for key in sorted(mine):
+                if key[0] == pool:
+                    yield PoolGroup(mine[key], team, is_best_effort)
 
     def _count(self, placement: Placement, removed: Iterable[Placement] = (), added: Iterable[Placement] = ()) -> None:
         """Quotas count an instance until it is seen gone, also while it leaves."""
         pool, service = placement.pool, placement.service
         sign = 1 if added else -1
-        amount = placement.resources.times(sign)
-        if self.owns(placement):
-            self.owner_use[pool] = self.owner_use.get(pool, NOTHING) + amount
-        else:
-            self._count_guests(pool, service, amount)
+        self.quotas.count(pool, service, placement.resources.times(sign))
         mine, key = dict(self.groups.get(service, {})), (pool, placement.revision)
         mine[key] = regrouped(mine.get(key, Group()), removed, added)
         if not mine[key].ids:
@@ -580,42 +402,22 @@ class Board:
             self._standing[service][row] = self._standing[service].get(row, 0) + sign
         self.services_in.setdefault(pool, set()).add(service)
         self.touched.add(placement.instance)
-        self.touch_pool(pool)
-
-    def _count_guests(self, pool: PoolName, service_id: ServiceId, amount: Resources) -> None:
-        service = self.services.get(service_id)
-        band = service.band if service is not None else Band.PRODUCTION
-        self.guest_use[pool] = self.guest_use.get(pool, NOTHING) + amount
-        self.band_use[pool, band] = self.band_use.get((pool, band), NOTHING) + amount
-        if service is not None and band is not Band.BEST_EFFORT and self.tree.limits:
-            self.uses.add(pool, service.team, amount)
 
     def _count_leaving(self, placement: Placement, sign: int) -> None:
         row = self.row_of.get(placement.node)
         if row is not None:
             self.space.leaving[row] += sign * self.ask(placement.resources).vector
-        if self.owns(placement):
-            before = self.owner_leaving.get(placement.pool, NOTHING)
-            self.owner_leaving[placement.pool] = before + placement.resources.times(sign)
-        self.versions[placement.pool] = self.versions.get(placement.pool, 0) + 1
+        self.quotas.count_leaving(placement.pool, placement.service, placement.resources.times(sign))
 
     def _sum_groups(self) -> None:
         """Counts and uses, group by group: there are far fewer groups than placements."""
-        owners: dict[PoolName, dict[str, int]] = {}
-        for service_id, mine in self.groups.items():
-            count = 0
-            for (pool_name, _), group in mine.items():
-                count += len(group.ids)
-                self.services_in.setdefault(pool_name, set()).add(service_id)
-                pool = self.pools.get(pool_name)
-                if pool is not None and self.is_owned(service_id, pool):
-                    sums = owners.setdefault(pool_name, {})
-                    for kind, amount in group.amount.amounts:
-                        sums[kind] = sums.get(kind, 0) + amount
-                elif pool is not None:
-                    self._count_guests(pool_name, service_id, group.amount)
-            self.counts[service_id] = count
-        self.owner_use = {pool: Resources.of(sums) for pool, sums in owners.items()}
+        for service, mine in self.groups.items():
+            self.counts[service] = sum(len(group.ids) for group in mine.values())
+            for (pool, _), group in mine.items():
+                self.services_in.setdefault(pool, set()).add(service)
+                if pool in self.pools:
+                    self.quotas.count(pool, service, group.amount)
+        self.quotas.versions.clear()
 
     def _add_kinds(self, fresh: set[str]) -> None:
         if not fresh:
@@ -678,7 +480,7 @@ def rungs_by_group(board: Board, service_id: ServiceId) -> Iterator[tuple[PoolNa
     for (pool_name, _), group in board.groups.get(service_id, {}).items():
         if not group.ids:
             continue
-        is_owner = service is not None and board.is_owner(service.team, board.pools[pool_name])
+        is_owner = service is not None and board.pools[pool_name].is_owned_by(service.team)
         rungs = board.rungs(pool_name)
         uniform = rungs.owners if is_owner else rungs.guests
         if uniform is not None:

@@ -70,15 +70,16 @@ def _mean_at(point: LoadPoint | CpuPoint) -> float | None:
 
 def plan_demand(index: Index, now: datetime) -> dict[ServiceId, Demand]:
     """The demand of every service, within its bounds, by service id in order."""
-    running = _running_counts(index) if len(index.carry.targets) < len(index.record.services) else Counter()
-    services, memos = index.record.services, index.carry.memos
+    services, memos, before = index.record.services, index.carry.memos, index.carry.demands
+    running = _running_counts(index) if len(before) < len(services) else Counter()
     demands: dict[ServiceId, Demand] = {}
     for id in sorted(services):
         service, memo = services[id], memos.get(id)
-        if memo is not None and memo.service is service and id in index.carry.demands and not _has_signals(service):
-            demands[id] = index.carry.demands[id]
+        if memo is not None and memo.service is service and id in before and not _has_signals(service):
+            demands[id] = before[id]
         else:
-            demands[id] = _demand_of(index, service, index.carry.targets.get(id, running[id]), now)
+            present = before[id].count if id in before else running[id]
+            demands[id] = _demand_of(index, service, present, now)
     return demands
 
 

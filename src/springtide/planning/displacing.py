@@ -15,17 +15,17 @@ from springtide.model.fleet import Pool
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement, PlacementState
-from springtide.model.resources import NOTHING, Resources, total
-from springtide.model.workloads import Band, Service
+from springtide.model.resources import Resources, total
+from springtide.model.workloads import Service
 from springtide.planning import quota
+from springtide.planning.admission import guest_rung_without, lacking_without
 from springtide.planning.board import Board
 from springtide.planning.draft import Draft
+from springtide.planning.evictions import FAIR_SHARE, GIVES_WAY
 from springtide.planning.fairness import Shares
 from springtide.planning.notices import give_notice
 from springtide.planning.siting import Siting
 from springtide.planning.victims import (
-    FAIR_SHARE,
-    GIVES_WAY,
     Candidate,
     by_rule,
     choose_victims,
@@ -53,9 +53,9 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
     rules: dict[tuple[ServiceId, Resources], str | None] = {}
     waiting = (each for each in draft.all_departing() if is_noticed(each) and each.instance not in board.leaving)
     fewest = 0 if any(waiting) else 1
-    for name in sorted(board.tree.pools):
+    for name in sorted(board.quotas.tree.pools):
         pool = board.pools[name]
-        if board.is_owner(service.team, pool) or not board.tree.lends_to(name, service.team):
+        if pool.is_owned_by(service.team) or not board.quotas.tree.lends_to(name, service.team):
             continue
         yielding = _yielding(draft, pool, service, shares, rules)
         ways = _ways_in(draft, service, name, yielding) if yielding else []
@@ -84,9 +84,9 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
 
 def _home_rung(board: Board, service: Service, pool: PoolName, victims: tuple[InstanceId, ...]) -> Rung:
     """The rung on which it would then begin at home, were nobody to come there before it."""
-    gone = board.owner_leaving.get(pool, NOTHING) + total(board.placements[id].resources for id in victims)
-    claim = board.owner_use.get(pool, NOTHING) - gone
-    return Rung.OWN if quota.is_own(board.own_part(pool), claim, service.resources) else Rung.SHARED
+    gone = total(board.placements[id].resources for id in victims)
+    use = board.quotas.owner_use_staying(pool) - gone
+    return Rung.OWN if quota.is_own(board.quotas.own_part(pool), use, service.resources) else Rung.SHARED
 
 
 def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None) -> bool:
@@ -116,7 +116,7 @@ def _cost(board: Board, way: _Way) -> tuple[int, int, PoolName, NodeId]:
 
 def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
     """Whether it is worth looking: somebody of a lower band, or a team that uses more than this one would."""
-    if any(use and each.order > service.band.order for (_, each), use in board.band_use.items()):
+    if any(use and each.order > service.band.order for (_, each), use in board.quotas.band_use.items()):
         return True
     after = shares.with_more(service.team, service.resources, service.band)
     return shares.is_any_above(after, service.band, but=service.team)
@@ -131,7 +131,7 @@ def _yielding(
     """
     board, found = draft.board, []
     for id in board.services_in.get(pool.name, ()):
-        if board.is_owned(id, pool) or id in taker.placement.near:
+        if board.quotas.is_own(id, pool.name) or id in taker.placement.near:
             continue
         for key, group in board.groups.get(id, {}).items():
             if key[0] != pool.name or not group.ids:
@@ -178,7 +178,7 @@ def _keeps_neighbours(board: Board, service: Service, row: int) -> bool:
 
 def _may_yield(draft: Draft, id: InstanceId, rule: str | None) -> bool:
     guest = draft.board.placements[id]
-    return _is_there(draft, guest) and (rule == GIVES_WAY or not _is_held(draft, guest))
+    return _is_there(draft, guest) and (rule == GIVES_WAY or not draft.is_held(guest))
 
 
 def _is_lower(draft: Draft, placement: Placement, taker: Service) -> bool:
@@ -192,15 +192,10 @@ def _is_there(draft: Draft, placement: Placement) -> bool:
     return placement.state is PlacementState.RUNNING and not is_asked and placement.instance not in draft.board.leaving
 
 
-def _is_held(draft: Draft, guest: Placement) -> bool:
-    """Whether its minimum hold protects it."""
-    return (draft.now - guest.placed_at).total_seconds() < draft.index.record.fleet.reclaim.hold_seconds
-
-
 def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Placement]) -> list[_Way]:
     """For each node of a pool, who must leave it, and the pool, for one more instance to fit."""
     board = draft.board
-    if above_quota(board, service, pool, yielding):
+    if lacking_without(board, service, pool, yielding):
         return []
     candidates = by_rule(draft, yielding)
     rows = Siting(board).open_rows(service, board.rows_in([pool]))
@@ -233,50 +228,15 @@ def _with_quota(
     """The victims, and as many more of the pool as its quotas ask for; ``None`` where that isn't enough."""
     chosen = [board.placements[id] for id in victims]
     for candidate in candidates:
-        above = above_quota(board, service, pool, chosen)
+        above = lacking_without(board, service, pool, chosen)
         if not above:
             break
         guest = candidate.placement
         if guest not in chosen and any(guest.resources[kind] > 0 for kind in above.kinds):
             chosen.append(guest)
-    if above_quota(board, service, pool, chosen) or not rung_is_on_ladder(board, service, pool, chosen):
+    if lacking_without(board, service, pool, chosen) or not rung_is_on_ladder(board, service, pool, chosen):
         return None
     return tuple(each.instance for each in chosen)
-
-
-def above_quota(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
-    """By how much guests would be above what they may use with one more and without those gone."""
-    everybody = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone) + service.resources
-    above = (everybody - board.idle(pool)).at_least_zero()
-    if service.band is not Band.BEST_EFFORT:
-        firm = _firm_use(board, pool, gone) + service.resources
-        over = (firm - board.guest_quota(pool, may_borrow=True)).at_least_zero()
-        above = Resources.of((kind, max(above[kind], over[kind])) for kind in {*above.kinds, *over.kinds})
-    above = Resources.of((kind, value) for kind, value in above.amounts if service.resources[kind] > 0)
-    return above or _above_limits(board, service, pool, gone)
-
-
-def _above_limits(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Resources:
-    """The same of the limits of teams and departments."""
-    if not board.tree.limits or service.band is Band.BEST_EFFORT:
-        return NOTHING
-    counted = [(each, team) for each in gone if (team := board.team_of(each)) and _is_firm(board, each)]
-    for each, team in counted:
-        board.uses.remove(pool, team, each.resources)
-    breach = board.headroom_refusal(service, pool)
-    for each, team in counted:
-        board.uses.add(pool, team, each.resources)
-    return breach.excess if breach is not None else NOTHING
-
-
-def _firm_use(board: Board, pool: PoolName, gone: list[Placement]) -> Resources:
-    left = board.guest_use_of(pool, Band.BATCH)
-    return left - total(each.resources for each in gone if _is_firm(board, each))
-
-
-def _is_firm(board: Board, placement: Placement) -> bool:
-    service = board.services.get(placement.service)
-    return service is None or service.band is not Band.BEST_EFFORT
 
 
 def rung_is_on_ladder(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> bool:
@@ -286,17 +246,7 @@ def rung_is_on_ladder(board: Board, service: Service, pool: PoolName, gone: list
     chosen = {each.instance for each in gone}
     others = (board.placements[id] for id in sorted(board.leaving - chosen))
     leaving = [each for each in others if each.pool == pool and not board.owns(each)]
-    return all(_later_rung(board, service, pool, left) in service.ladder for left in (gone, gone + leaving))
-
-
-def _later_rung(board: Board, service: Service, pool: PoolName, gone: list[Placement]) -> Rung:
-    """The rung on which it would begin once these have gone."""
-    if service.band is Band.BEST_EFFORT:
-        used = board.guest_use.get(pool, NOTHING) - total(each.resources for each in gone)
-    else:
-        used = _firm_use(board, pool, gone)
-    is_shared = (used + service.resources).fits_in(board.guest_quota(pool, may_borrow=False))
-    return Rung.SHARED if is_shared else Rung.BORROWED
+    return all(guest_rung_without(board, service, pool, left) in service.ladder for left in (gone, gone + leaving))
 
 
 def _is_fair(draft: Draft, service: Service, way: _Way, shares: Shares) -> bool:

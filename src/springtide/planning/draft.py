@@ -17,14 +17,11 @@ from springtide.model.resources import NOTHING
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
 from springtide.planning.demands import Demand
+from springtide.planning.evictions import LEAVES_IF
 from springtide.planning.fairness import Shares
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 from springtide.planning.memo import Memo, holds_still
 from springtide.planning.money import Purse
-
-_LEAVES_IF = ("reclaim", "gives-way", "fair-share", "revision")
-"""Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
-its replacement has found room elsewhere."""
 
 
 @dataclass(slots=True)
@@ -138,6 +135,12 @@ class Draft:
         if instance is None or instance.state is not ContainerState.RUNNING or probed is None:
             return False
         return probed.readiness is Readiness.READY
+
+    def is_held(self, placement: Placement) -> bool:
+        """Whether a guest's minimum hold protects it from moves; at home and in the cloud nobody is a guest."""
+        if self.board.pools[placement.pool].is_elastic or self.board.owns(placement):
+            return False
+        return (self.now - placement.placed_at).total_seconds() < self.board.fleet.reclaim.hold_seconds
 
     def endpoint(self, id: InstanceId) -> EndpointLoad | None:
         """What the router shows of an instance."""
@@ -290,6 +293,6 @@ def _note_unsettled(draft: Draft, placement: Placement) -> None:
     if not is_staying(placement):
         board.departing.setdefault(placement.service, set()).add(placement.instance)
     if placement.state is not PlacementState.RUNNING or (
-        placement.eviction is not None and placement.eviction.rule not in _LEAVES_IF
+        placement.eviction is not None and placement.eviction.rule not in LEAVES_IF
     ):
         board.mark_leaving(placement.instance)

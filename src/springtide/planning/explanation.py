@@ -18,8 +18,9 @@ from springtide.planning.admission import rung_for
 from springtide.planning.board import Board, NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
+from springtide.planning.guest_uses import Breach
 from springtide.planning.memo import Holding, Home, Memo, home_refusals, home_rungs, is_at_rest, rungs_under
-from springtide.planning.quota_tree import Breach, LimitName
+from springtide.planning.quota_tree import LimitName
 from springtide.planning.siting import LINE, Siting, tally_refusals
 
 MOST_POOLS_NAMED = 4
@@ -183,21 +184,21 @@ def _pools_of(draft: Draft, service: Service, rung: Rung) -> list[Pool]:
     """The pools that may carry the service under this rung."""
     board = draft.board
     if rung is Rung.OWN:
-        return [pool for pool in board.fleet.pools if board.is_owner(service.team, pool)]
+        return [pool for pool in board.fleet.pools if pool.is_owned_by(service.team)]
     pools = [pool for pool in board.fleet.pools if not pool.is_elastic]
     if rung is Rung.BORROWED:
-        return [pool for pool in pools if pool.team is not None and not board.is_owner(service.team, pool)]
+        return [pool for pool in pools if pool.team is not None and not pool.is_owned_by(service.team)]
     return pools
 
 
 def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Reason | None:
     """What of a pool's quota, or of its nodes, is too little for one more instance."""
     board = draft.board
-    if not board.is_owner(service.team, pool):
-        if not board.tree.lends_to(pool.name, service.team):
+    if not pool.is_owned_by(service.team):
+        if not board.quotas.tree.lends_to(pool.name, service.team):
             sentence = f"{rung}: pool {pool.name} belongs to another cohort, which lends nothing to {service.team}."
             return Reason("other-cohort", sentence, (("pool", pool.name), ("rung", rung.value)))
-        if (breach := board.headroom_refusal(service, pool.name)) is not None:
+        if (breach := board.quotas.headroom_refusal(service, pool.name)) is not None:
             return _limit_refusal(breach, pool, rung)
     if board.crossings is not None and (line := board.crossings.refusal_of(service, pool.name)) is not None:
         sentence = f"{rung}: pool {pool.name}: {line.sentence}"
@@ -207,7 +208,7 @@ def _pool_refusal(draft: Draft, service: Service, pool: Pool, rung: Rung) -> Rea
         if lacking:
             return _quota_refusal(service, pool, rung, lacking[0], used, limit)
     if rung_for(board, service, pool.name) is None:
-        cheaper = Rung.OWN if board.is_owner(service.team, pool) else Rung.SHARED
+        cheaper = Rung.OWN if pool.is_owned_by(service.team) else Rung.SHARED
         sentence = f"{rung}: one more instance in pool {pool.name} would count as {cheaper}, which isn't on the ladder."
         return Reason("cheaper-rung-first", sentence, (("pool", pool.name), ("rung", rung.value)))
     if best_room(board, [pool.name], service) is not None:
@@ -298,23 +299,24 @@ _SUMMARIES = {
     "other-cohort": "of another cohort",
     "lending-limit": "lending limit reached",
     "borrowing-limit": "borrowing limit reached",
-    "line-full": "are behind a line that is full",
-    "no-line": "are where no line leads",
+    "line-full": "behind a line that is full",
+    "no-line": "where no line leads",
     "cheaper-rung-first": "would count as a rung that isn't on the ladder",
 }
 
 
 def _uses_and_limits(board: Board, service: Service, pool: Pool, rung: Rung) -> list[tuple[Resources, Resources]]:
     """What counts against the rung in a pool, and up to where; guests are judged as a band and all together."""
-    if board.is_owner(service.team, pool):
-        limit = board.own_part(pool.name) if rung is Rung.OWN else board.healthy.get(pool.name, NOTHING)
-        return [(board.owner_claim(pool.name), limit)]
-    everybody, idle = board.guest_use_of(pool.name, Band.BEST_EFFORT), board.idle(pool.name)
-    shared = board.guest_quota(pool.name, may_borrow=False)
+    quotas = board.quotas
+    if pool.is_owned_by(service.team):
+        limit = quotas.own_part(pool.name) if rung is Rung.OWN else quotas.healthy.get(pool.name, NOTHING)
+        return [(quotas.owner_claim(pool.name), limit)]
+    everybody, idle = quotas.guest_use.get(pool.name, NOTHING), quotas.idle(pool.name)
+    shared = quotas.guest_quota(pool.name, may_borrow=False)
     if service.band is Band.BEST_EFFORT:
         return [(everybody, shared if rung is Rung.SHARED else idle)]
-    limit = shared if rung is Rung.SHARED else board.guest_quota(pool.name, may_borrow=True)
-    return [(board.guest_use_of(pool.name, Band.BATCH), limit), (everybody, idle)]
+    limit = shared if rung is Rung.SHARED else quotas.guest_quota(pool.name, may_borrow=True)
+    return [(quotas.firm_use(pool.name), limit), (everybody, idle)]
 
 
 def _amount(kind: str, amount: int) -> str:

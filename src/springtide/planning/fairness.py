@@ -35,7 +35,7 @@ class Shares:
     @classmethod
     def on(cls, board: Board) -> Shares:
         """The shares that the board's placements give."""
-        tree, teams = board.tree, board.fleet.teams
+        tree, teams = board.quotas.tree, board.fleet.teams
         cohorts = {team.name: tree.cohort_of(team.name) for team in reversed(teams)}
         weights = {team.name: max(1, team.weight) for team in reversed(teams)}
         return cls(shareable_capacity(board), cohorts, weights, use_beyond_own(board))
@@ -96,14 +96,14 @@ def dominant_share(use: Resources, capacity: Resources, weight: int) -> Fraction
 
 def shareable_capacity(board: Board) -> dict[str, Resources]:
     """By cohort, all that its pools share or may lend; a pool that is open to all counts in each."""
-    cohorts = {board.tree.cohort_of(team.name) for team in board.fleet.teams} | {""}
+    cohorts = {board.quotas.tree.cohort_of(team.name) for team in board.fleet.teams} | {""}
     sums: dict[str, dict[str, int]] = {cohort: {} for cohort in cohorts}
     for name, pool in board.pools.items():
-        place = board.tree.pools.get(name)
+        place = board.quotas.tree.pools.get(name)
         if place is None:
             continue
-        own = board.own_part(name)
-        lent = (board.healthy.get(name, NOTHING) - own) + quota.lending_limit(pool, own)
+        own = board.quotas.own_part(name)
+        lent = (board.quotas.healthy.get(name, NOTHING) - own) + quota.lending_limit(pool, own)
         for cohort in cohorts if place.cohort is None else {place.cohort} & cohorts:
             for kind, amount in lent.amounts:
                 sums[cohort][kind] = sums[cohort].get(kind, 0) + amount
@@ -123,7 +123,7 @@ def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
             for kind, value in amount.amounts:
                 mine[kind] = mine.get(kind, 0) + sign * value
 
-    for pool in board.tree.pools:
+    for pool in board.quotas.tree.pools:
         for team, amount in board.beyond_own(pool).items():
             count(team, Band, amount)
     for service in board.services.values():
@@ -141,10 +141,10 @@ def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
 def _lent_to(board: Board, service: Service) -> Iterator[Resources]:
     """What a service uses on the rungs shared and borrowed."""
     for (pool, _), group in board.groups.get(service.id, {}).items():
-        if pool not in board.tree.pools:
+        if pool not in board.quotas.tree.pools:
             continue
         rungs = board.rungs(pool)
-        uniform = rungs.owners if board.is_owner(service.team, board.pools[pool]) else rungs.guests
+        uniform = rungs.owners if board.pools[pool].is_owned_by(service.team) else rungs.guests
         if uniform in _LENT:
             yield group.amount
         elif uniform is None:

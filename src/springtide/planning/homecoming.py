@@ -13,11 +13,11 @@ from springtide.model.workloads import Service
 from springtide.planning.admission import rung_for
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
+from springtide.planning.evictions import HOME
 from springtide.planning.fitting import best_room
 from springtide.planning.memo import holds_still, home_refusals
 from springtide.planning.shrinking import by_avoidable_cost
 
-HOME = "home"
 PAYBACK_HOURS = 1
 """A move must save more than it costs within this time."""
 
@@ -56,7 +56,7 @@ def _is_away(draft: Draft, id: ServiceId) -> bool:
     board, team = draft.board, draft.service(id).team
     for pool_name, _ in board.groups.get(id, ()):
         pool = board.pools[pool_name]
-        if not board.is_owner(team, pool) or board.rungs(pool_name).owners is not Rung.OWN:
+        if not pool.is_owned_by(team) or board.rungs(pool_name).owners is not Rung.OWN:
             return True
     return False
 
@@ -83,7 +83,7 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     rooms = {source: room for source, room in found.items() if room is not None}
     if not rooms:
         return None
-    ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance) and not _is_held(draft, each)]
+    ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance) and not draft.is_held(each)]
     for placement in by_avoidable_cost(draft, ready):
         source = draft.rung(placement)
         if source not in rooms:
@@ -96,19 +96,12 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     return None
 
 
-def _is_held(draft: Draft, placement: Placement) -> bool:
-    """Whether a guest's minimum hold protects it from moves; at home and in the cloud nobody is a guest."""
-    if draft.board.pools[placement.pool].is_elastic or draft.board.owns(placement):
-        return False
-    return (draft.now - placement.placed_at).total_seconds() < draft.board.fleet.reclaim.hold_seconds
-
-
 def _possible_sources(draft: Draft, service: Service) -> set[Rung]:
     """The rungs on which instances of it may stand, without looking at each."""
     board, sources = draft.board, set[Rung]()
     for pool_name, _ in board.groups.get(service.id, ()):
         rungs = board.rungs(pool_name)
-        if board.is_owner(service.team, board.pools[pool_name]):
+        if board.pools[pool_name].is_owned_by(service.team):
             sources.update([rungs.owners] if rungs.owners else [Rung.OWN, Rung.SHARED])
         else:
             sources.update([rungs.guests] if rungs.guests else [Rung.SHARED, Rung.BORROWED])
@@ -144,7 +137,7 @@ def price_per_hour(draft: Draft, service: Service, pool: Pool, node: str) -> int
     for rental in draft.rentals.values():
         if rental.node == node:
             return rental.price_micros_per_hour * cpu_millis // max(1, rental.resources[CPU_MILLIS])
-    if draft.board.is_owner(service.team, pool):
+    if pool.is_owned_by(service.team):
         return 0
     return pool.price_micros_per_cpu_hour * cpu_millis // 1000
 

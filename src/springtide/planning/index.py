@@ -23,11 +23,11 @@ from springtide.model.observations import (
     UsageSample,
 )
 from springtide.model.record import Record
-from springtide.planning.board import KnownRungs
 from springtide.planning.demands import Demand
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
 from springtide.planning.line_use import NetworkPoint, away_from_home
 from springtide.planning.memo import Memo
+from springtide.planning.rungs import KnownRungs
 
 KEPT_FAILURES = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -111,7 +111,6 @@ class RentRefusal:
 class Carry:
     """What one plan tells the next. In memory only: after a restart all windows start anew."""
 
-    targets: Mapping[ServiceId, int] = field(default_factory=lambda: MappingProxyType({}))
     room_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
     crashes: Mapping[ServiceId, CrashHistory] = field(default_factory=lambda: MappingProxyType({}))
     refusals: Mapping[ServiceId, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -123,7 +122,9 @@ class Carry:
     lacking_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """Since when services have lacked instances that nothing could be rented for."""
     memos: Mapping[ServiceId, Memo] = field(default_factory=lambda: MappingProxyType({}))
+    """What was worked out for services at rest: only saves time."""
     demands: Mapping[ServiceId, Demand] = field(default_factory=lambda: MappingProxyType({}))
+    """What was wanted: a fall needs to know from where."""
 
 
 @dataclass(frozen=True, slots=True)

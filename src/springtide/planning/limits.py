@@ -9,7 +9,9 @@ from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import Resources
 from springtide.model.workloads import Band
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.quota_tree import Breach, LimitName
+from springtide.planning.evictions import RECLAIM
+from springtide.planning.guest_uses import Breach
+from springtide.planning.quota_tree import LimitName
 from springtide.planning.victims import notice_of
 
 ABOVE_LIMIT = "above-limit"
@@ -22,18 +24,18 @@ def enforce_limits(draft: Draft) -> None:
     """
     board = draft.board
     for pool in board.fleet.pools:
-        firm, everybody = board.guest_excess(pool.name)
+        firm, everybody = board.quotas.excess(pool.name)
         if not firm and not everybody:
             continue
         guests = _last_first(draft, (each for each in board.in_pool(pool.name) if not board.owns(each)))
         sentence = f"guests of pool {pool.name} use more than it lends"
-        _let_go(draft, [each for each in guests if _is_firm(draft, each)], firm, sentence)
-        left = board.guest_excess(pool.name)[1]
+        _let_go(draft, [each for each in guests if board.quotas.is_firm(each.service)], firm, sentence)
+        left = board.quotas.excess(pool.name)[1]
         gone = [each for each in guests if each.instance in board.leaving]
         for each in gone:
             left = (left - each.resources).at_least_zero()
         _let_go(draft, [each for each in guests if each.instance not in board.leaving], left, sentence)
-    for breach in board.breaches():
+    for breach in board.quotas.breaches():
         _relieve(draft, breach)
 
 
@@ -46,11 +48,6 @@ def _last_first(draft: Draft, guests: Iterable[Placement]) -> list[Placement]:
     return sorted(guests, key=key, reverse=True)
 
 
-def _is_firm(draft: Draft, guest: Placement) -> bool:
-    service = draft.index.record.services.get(guest.service)
-    return service is None or service.band is not Band.BEST_EFFORT
-
-
 def _let_go(draft: Draft, guests: list[Placement], excess: Resources, sentence: str) -> None:
     _relieve_by(draft, guests, excess, sentence, lambda guest: guest.resources)
 
@@ -60,11 +57,7 @@ def _relieve(draft: Draft, breach: Breach) -> None:
     board = draft.board
 
     def relief(guest: Placement) -> Resources:
-        team = board.team_of(guest)
-        is_counted = team is not None and _is_firm(draft, guest) and not board.owns(guest)
-        if team is None or not is_counted:
-            return Resources()
-        return board.uses.relief(breach, guest.pool, team, guest.resources)
+        return board.quotas.relief(breach, guest)
 
     candidates = (board.placements[id] for mine in board.groups.values() for g in mine.values() for id in g.ids)
     guests = _last_first(draft, (each for each in candidates if relief(each)))
@@ -88,5 +81,5 @@ def _notify(draft: Draft, guest: Placement, sentence: str) -> None:
     has_deadline = guest.gone_by is not None or (guest.eviction is not None and guest.eviction.gone_by is not None)
     if guest.state is PlacementState.RUNNING and not has_deadline:
         draft.wanted[guest.service] = draft.wanted.get(guest.service, 0) + (1 if is_staying(guest) else 0)
-        draft.update(replace(guest, eviction=notice_of(draft, guest, "reclaim", None, ABOVE_LIMIT)))
+        draft.update(replace(guest, eviction=notice_of(draft, guest, RECLAIM, None, ABOVE_LIMIT)))
         draft.say(guest.service, ABOVE_LIMIT, f"{guest.instance} must leave: {sentence}.", instance=guest.instance)

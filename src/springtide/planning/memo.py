@@ -86,7 +86,9 @@ def home_rungs(board: Board, service: Service) -> tuple[PoolRungs, ...] | None:
         return None
     if board.crossings is not None and any(board.crossings.is_away(service, pool) for pool in pools):
         return None
-    return None if any(board.versions.get(pool) for pool in pools) else tuple(board.rungs(pool) for pool in pools)
+    return (
+        None if any(board.quotas.versions.get(pool) for pool in pools) else tuple(board.rungs(pool) for pool in pools)
+    )
 
 
 def home_refusals(memo: Memo | None, board: Board, service: Service) -> tuple[Reason, ...] | None:

@@ -9,7 +9,8 @@ from springtide.model.identifiers import InstanceId
 from springtide.model.placements import Placement
 from springtide.model.workloads import Service
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.victims import FAIR_SHARE, GIVES_WAY, RECLAIM, is_noticed, notice_of
+from springtide.planning.evictions import FAIR_SHARE, GIVES_WAY, RECLAIM
+from springtide.planning.victims import is_noticed, notice_of
 
 _EVENTS = {RECLAIM: "reclaim-notice", GIVES_WAY: "gives-way", FAIR_SHARE: "fair-share"}
 

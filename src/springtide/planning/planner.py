@@ -178,7 +178,6 @@ def _refusal_code(explanation: Explanation) -> str:
 
 def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: dict[ServiceId, Memo]) -> Carry:
     return Carry(
-        targets=MappingProxyType({id: demand.count for id, demand in draft.demands.items()}),
         room_since=MappingProxyType(dict(draft.room_since)),
         crashes=MappingProxyType(dict(draft.crashes)),
         refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),

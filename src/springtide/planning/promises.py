@@ -12,12 +12,12 @@ from springtide.model.identifiers import NodeId, ServiceId
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import Resources, total
 from springtide.model.workloads import Service
-from springtide.planning.admission import rung_for
+from springtide.planning.admission import lacking_without, rung_for
 from springtide.planning.board import Board
-from springtide.planning.displacing import above_quota, rung_is_on_ladder
+from springtide.planning.displacing import rung_is_on_ladder
 from springtide.planning.draft import Draft
+from springtide.planning.evictions import FAIR_SHARE, GIVES_WAY
 from springtide.planning.siting import Siting
-from springtide.planning.victims import FAIR_SHARE, GIVES_WAY
 
 
 def keep_promises(draft: Draft) -> None:
@@ -31,7 +31,7 @@ def keep_promises(draft: Draft) -> None:
         service, row = draft.index.record.services.get(id), board.row_of.get(node)
         if service is None or row is None or id in draft.blocked:
             continue
-        if board.is_owner(service.team, board.pools[board.nodes[row].pool]):
+        if board.pools[board.nodes[row].pool].is_owned_by(service.team):
             continue
         freed = total(each.resources for each in victims)
         while draft.wanted[id] > 0 and _needs(board, service, row, freed) and _settle_in(draft, service, row):
@@ -66,7 +66,7 @@ def _settle_in(draft: Draft, service: Service, row: int) -> bool:
         return True
     going = [board.placements[id] for id in sorted(board.leaving) if board.placements[id].pool == pool]
     guests = [each for each in going if not board.owns(each)]
-    if above_quota(board, service, pool, guests) or not rung_is_on_ladder(board, service, pool, guests):
+    if lacking_without(board, service, pool, guests) or not rung_is_on_ladder(board, service, pool, guests):
         return False
     draft.promise(service, board.nodes[row].id)
     return True

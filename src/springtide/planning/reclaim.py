@@ -22,6 +22,7 @@ from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.displacing import make_way_at_home
 from springtide.planning.draft import Draft
+from springtide.planning.evictions import RECLAIM
 from springtide.planning.fitting import best_row
 from springtide.planning.layout import IntArray
 from springtide.planning.limits import enforce_limits
@@ -29,7 +30,7 @@ from springtide.planning.notices import give_notice, is_reclaimed, withdraw_noti
 from springtide.planning.siting import Siting
 from springtide.planning.space import Space
 from springtide.planning.turns import neediest_first
-from springtide.planning.victims import RECLAIM, by_rule, choose_victims, chosen_by, is_noticed
+from springtide.planning.victims import by_rule, choose_victims, chosen_by, is_noticed
 
 
 def place_owned(draft: Draft) -> None:
@@ -70,7 +71,7 @@ def _place_team(draft: Draft, team: TeamName) -> None:
         return
     order = [draft.service(id) for id in neediest_first(draft, wants)]
     around = _around_guests(draft, pools, order)
-    if not any(draft.board.guest_use.get(pool) for pool in pools):
+    if not any(draft.board.quotas.guest_use.get(pool) for pool in pools):
         _carry_out(draft, around)
         return
     through = _through_guests(draft, pools, order)
@@ -83,7 +84,9 @@ def _most_that_fit(draft: Draft, pools: Sequence[PoolName], id: ServiceId) -> in
     amount = draft.service(id).resources
     if not any(value > 0 for _, value in amount.amounts):
         return draft.wanted[id]
-    return min(draft.wanted[id], amount.copies_in(total(draft.board.healthy.get(pool, NOTHING) for pool in pools)))
+    return min(
+        draft.wanted[id], amount.copies_in(total(draft.board.quotas.healthy.get(pool, NOTHING) for pool in pools))
+    )
 
 
 def _let_own_bands_give_way(draft: Draft) -> set[TeamName]:
@@ -129,7 +132,7 @@ class _Trial:
     @classmethod
     def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
         board = draft.board
-        claims = {pool: board.owner_claim(pool) for pool in pools}
+        claims = {pool: board.quotas.owner_claim(pool) for pool in pools}
         return cls(draft, board.rows_in(pools), board.space.copy(), Siting(board), claims)
 
     def counts(self) -> Counter[ServiceId]:
@@ -154,7 +157,7 @@ class _Trial:
         board, kinds = self.draft.board, service.resources.kinds
         ranks = np.zeros(len(self.space.free), dtype=np.int64)
         for name in self.claims:
-            own = board.own_part(name)
+            own = board.quotas.own_part(name)
             lent = quota.lending_limit(board.pools[name], own)
             rows = board.rows_in([name])
             ranks[rows] = sum(lent[kind] * 1000 // max(1, own[kind]) for kind in kinds if own[kind] > 0)
@@ -189,7 +192,7 @@ class _Trial:
         return choose_victims(candidates, amount, self.draft.board.amount_of(later))
 
     def _rung(self, service: Service, pool: PoolName) -> Rung:
-        own = quota.is_own(self.draft.board.own_part(pool), self.claims[pool], service.resources)
+        own = quota.is_own(self.draft.board.quotas.own_part(pool), self.claims[pool], service.resources)
         return Rung.OWN if own else Rung.SHARED
 
 

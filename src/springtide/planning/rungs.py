@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from springtide.model.fleet import Pool
-from springtide.model.identifiers import InstanceId
+from springtide.model.identifiers import InstanceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement
-from springtide.model.resources import Resources
+from springtide.model.resources import Resources, total
 from springtide.planning import quota
+from springtide.planning.ground import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,78 @@ class PoolRungs:
         """The rung of one placement. Raises KeyError where the pool doesn't hold it."""
         uniform = self.owners if is_owner else self.guests
         return uniform if uniform is not None else self.by_id[id]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGroup:
+    """Some of a pool's placements, with who runs them; ``team`` is ``None`` where nobody wants them any more."""
+
+    group: Group
+    team: TeamName | None
+    is_best_effort: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRungs:
+    """A pool's rungs with all that they were worked out from; as good as new where that is the same.
+
+    ``beyond_own``: what each team uses here on the rungs shared and borrowed, leaving ones included.
+    """
+
+    pool: Pool
+    healthy: Resources
+    own_part: Resources
+    groups: tuple[PoolGroup, ...]
+    rungs: PoolRungs
+    beyond_own: Mapping[TeamName, Resources]
+
+    def hold_for(self, pool: Pool, healthy: Resources, own_part: Resources, groups: tuple[PoolGroup, ...]) -> bool:
+        """Whether they would be worked out the same from these."""
+        return (self.pool, self.healthy, self.own_part, self.groups) == (pool, healthy, own_part, groups)
+
+
+def know_rungs(
+    pool: Pool,
+    healthy: Resources,
+    own_part: Resources,
+    groups: tuple[PoolGroup, ...],
+    placements: Mapping[InstanceId, Placement],
+) -> KnownRungs:
+    """Work out the rungs of everything that stands in a pool, and what teams use beyond their own."""
+
+    def standing(are_owners: bool) -> list[Placement]:
+        mine = [each for each in groups if pool.is_owned_by(each.team) is are_owners]
+        return _by_standing(mine, placements, are_owners)
+
+    owner_use = total(each.group.amount for each in groups if pool.is_owned_by(each.team))
+    guest_use = total(each.group.amount for each in groups if not pool.is_owned_by(each.team))
+    rungs = work_out_rungs(pool, own_part, healthy, owner_use, guest_use, standing)
+    return KnownRungs(pool, healthy, own_part, groups, rungs, _beyond_own(pool, rungs, groups, placements))
+
+
+def _by_standing(
+    groups: Iterable[PoolGroup], placements: Mapping[InstanceId, Placement], are_owners: bool
+) -> list[Placement]:
+    """The longest-standing first; of guests, best-effort last."""
+    found = [(each.is_best_effort and not are_owners, placements[id]) for each in groups for id in each.group.ids]
+    found.sort(key=lambda each: (each[0], each[1].placed_at, each[1].instance))
+    return [placement for _, placement in found]
+
+
+def _beyond_own(
+    pool: Pool, rungs: PoolRungs, groups: Iterable[PoolGroup], placements: Mapping[InstanceId, Placement]
+) -> Mapping[TeamName, Resources]:
+    sums: dict[TeamName, list[Resources]] = {}
+    for each in groups:
+        uniform = rungs.owners if pool.is_owned_by(each.team) else rungs.guests
+        if each.team is None or uniform in (Rung.OWN, Rung.CLOUD):
+            continue
+        mine = sums.setdefault(each.team, [])
+        if uniform is not None:
+            mine.append(each.group.amount)
+        else:
+            mine += [placements[id].resources for id in each.group.ids if rungs.by_id[id] is not Rung.OWN]
+    return {team: total(amounts) for team, amounts in sums.items()}
 
 
 def work_out_rungs(

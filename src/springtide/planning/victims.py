@@ -17,12 +17,7 @@ from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.resources import Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning.draft import Draft
-
-RECLAIM = "reclaim"
-GIVES_WAY = "gives-way"
-FAIR_SHARE = "fair-share"
-NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
-"""Evictions for somebody's sake: withdrawn where nobody needs them any more."""
+from springtide.planning.evictions import NOTICES
 
 CRITERIA = ("noticed", "minimum-availability", "band", "fair-share", "cheapest", "cheapest", "youngest", "id")
 

@@ -1,0 +1,224 @@
+"""What owners and guests use of each pool as a plan goes on, and what quotas leave them.
+
+Production and batch are *firm*: they count toward what a pool shares and lends, and toward the limits
+of teams and departments. Best-effort may use all that is idle and counts toward nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from springtide.model.fleet import Pool
+from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.placements import Placement
+from springtide.model.resources import NOTHING, Resources
+from springtide.model.workloads import Band, Service
+from springtide.planning import quota
+from springtide.planning.guest_uses import Breach, GuestUses
+from springtide.planning.quota_tree import LimitName, Member, Tree
+
+LOWEST = Band.BEST_EFFORT
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLeft:
+    """What quotas leave one more guest: of what is shared, and of all that it may use. May be negative."""
+
+    shared: Resources
+    most: Resources
+
+
+@dataclass(slots=True)
+class PoolQuotas:
+    """Uses by pool, and the quotas that follow from them.
+
+    ``versions`` counts by pool how often anything there has changed in this plan: what was worked out
+    about a pool holds as long as its version does.
+    """
+
+    pools: Mapping[PoolName, Pool]
+    services: Mapping[ServiceId, Service]
+    healthy: dict[PoolName, Resources]
+    tree: Tree
+    uses: GuestUses
+    versions: dict[PoolName, int] = field(default_factory=dict)
+    owner_use: dict[PoolName, Resources] = field(default_factory=dict)
+    guest_use: dict[PoolName, Resources] = field(default_factory=dict)
+    band_use: dict[tuple[PoolName, Band], Resources] = field(default_factory=dict)
+    """What guests of one band use of a pool."""
+    _owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
+    _promised_own: dict[PoolName, Resources] = field(default_factory=dict)
+    _own_parts: dict[PoolName, Resources] = field(default_factory=dict)
+    _known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
+    _known_room: dict[tuple[PoolName, bool], tuple[int, RoomLeft]] = field(default_factory=dict)
+    _shared_at: dict[PoolName, int] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls,
+        pools: Mapping[PoolName, Pool],
+        services: Mapping[ServiceId, Service],
+        healthy: dict[PoolName, Resources],
+        tree: Tree,
+    ) -> PoolQuotas:
+        """Nobody uses anything yet."""
+        return cls(pools, services, healthy, tree, GuestUses(tree, {}))
+
+    def touch(self, pool: PoolName) -> None:
+        """What was worked out about the pool no longer holds."""
+        self.versions[pool] = self.versions.get(pool, 0) + 1
+
+    def change_healthy(self, pool: PoolName, by: Resources) -> None:
+        """A node comes, or with negative amounts goes."""
+        self.healthy[pool] = self.healthy.get(pool, NOTHING) + by
+        if pool in self.tree.pools and by:
+            self._own_parts = {}
+            for each in self.tree.pools:
+                self.touch(each)
+        self.touch(pool)
+
+    def count(self, pool: PoolName, service_id: ServiceId, amount: Resources) -> None:
+        """So much more of a service stands in a pool, or with negative amounts less; until it is seen gone."""
+        service = self.services.get(service_id)
+        if self.is_own(service_id, pool):
+            self.owner_use[pool] = self.owner_use.get(pool, NOTHING) + amount
+        else:
+            band = service.band if service is not None else Band.PRODUCTION
+            self.guest_use[pool] = self.guest_use.get(pool, NOTHING) + amount
+            self.band_use[pool, band] = self.band_use.get((pool, band), NOTHING) + amount
+            if service is not None and band is not LOWEST and self.tree.limits:
+                self.uses.add(pool, service.team, amount)
+        self.touch(pool)
+
+    def count_leaving(self, pool: PoolName, service: ServiceId, amount: Resources) -> None:
+        """So much more of a service is about to leave, or with negative amounts less."""
+        if self.is_own(service, pool):
+            self._owner_leaving[pool] = self._owner_leaving.get(pool, NOTHING) + amount
+        self.touch(pool)
+
+    def promise(self, pool: PoolName, service: Service) -> None:
+        """One instance has room promised in a pool."""
+        if self.pools[pool].is_owned_by(service.team):
+            self._promised_own[pool] = self._promised_own.get(pool, NOTHING) + service.resources
+        self.touch(pool)
+
+    def is_own(self, service_id: ServiceId, pool_name: PoolName) -> bool:
+        """Whether a service's instances in a pool are its owner's."""
+        service, pool = self.services.get(service_id), self.pools.get(pool_name)
+        return service is not None and pool is not None and pool.is_owned_by(service.team)
+
+    def is_firm(self, service_id: ServiceId) -> bool:
+        """Whether it counts toward what pools lend: all but best-effort, also what nobody wants any more."""
+        service = self.services.get(service_id)
+        return service is None or service.band is not LOWEST
+
+    def own_part(self, pool: PoolName) -> Resources:
+        """The nominal quota that a pool gives its team."""
+        if not self._own_parts:
+            self._own_parts = self.tree.own_parts(self.healthy)
+        return self._own_parts.get(pool, NOTHING)
+
+    def owner_claim(self, pool: PoolName) -> Resources:
+        """The most that the owner uses of its pool, now or once what leaves has left and what is promised has come."""
+        coming = self._promised_own.get(pool, NOTHING) - self._owner_leaving.get(pool, NOTHING)
+        return self.owner_use.get(pool, NOTHING) + coming.at_least_zero()
+
+    def owner_use_staying(self, pool: PoolName) -> Resources:
+        """What the owner uses once what leaves has left, were nothing to come."""
+        return self.owner_use.get(pool, NOTHING) - self._owner_leaving.get(pool, NOTHING)
+
+    def idle(self, pool: PoolName) -> Resources:
+        """What of a pool its owner doesn't claim."""
+        return (self.healthy.get(pool, NOTHING) - self.owner_claim(pool)).at_least_zero()
+
+    def guest_quota(self, pool: PoolName, *, may_borrow: bool) -> Resources:
+        """What all firm guests of a pool may use, once the owner has what it claims."""
+        version, known = self._known_quotas.get((pool, may_borrow), (-1, NOTHING))
+        now = self.versions.get(pool, 0)
+        if version != now:
+            healthy, own = self.healthy.get(pool, NOTHING), self.own_part(pool)
+            known = quota.guest_quota(self.pools[pool], own, healthy, self.owner_claim(pool), may_borrow=may_borrow)
+            self._known_quotas[pool, may_borrow] = now, known
+        return known
+
+    def firm_use(self, pool: PoolName) -> Resources:
+        """What firm guests use of a pool."""
+        production = self.band_use.get((pool, Band.PRODUCTION), NOTHING)
+        return production + self.band_use.get((pool, Band.BATCH), NOTHING)
+
+    def room_left(self, pool: PoolName, band: Band) -> RoomLeft:
+        """What the pool's quotas leave one more guest of a band."""
+        key, now = (pool, band is LOWEST), self.versions.get(pool, 0)
+        known = self._known_room.get(key)
+        if known is None or known[0] != now:
+            known = self._known_room[key] = now, self.room_left_without(pool, band, NOTHING, NOTHING)
+        return known[1]
+
+    def room_left_without(self, pool: PoolName, band: Band, gone: Resources, gone_firm: Resources) -> RoomLeft:
+        """The same once guests with so much, and so much of it firm, have left."""
+        everybody = self.guest_use.get(pool, NOTHING) - gone
+        firm = self.firm_use(pool) - gone_firm
+        idle, shared = self.idle(pool) - everybody, self.guest_quota(pool, may_borrow=False)
+        if band is LOWEST:
+            return RoomLeft(shared - everybody, idle)
+        lent = self.guest_quota(pool, may_borrow=True) - firm
+        most = Resources.of((kind, min(idle[kind], lent[kind])) for kind in {*idle.kinds, *lent.kinds})
+        return RoomLeft(shared - firm, most)
+
+    def excess(self, pool: PoolName) -> tuple[Resources, Resources]:
+        """By how much a pool's guests are above what they may use: the firm ones, and all together.
+
+        As after a limit was lowered, or when the owner grows.
+        """
+        everybody = self.guest_use.get(pool)
+        if not everybody or self.pools[pool].is_elastic:
+            return NOTHING, NOTHING
+        firm = self.firm_use(pool) - self.guest_quota(pool, may_borrow=True)
+        return firm.at_least_zero(), (everybody - self.idle(pool)).at_least_zero()
+
+    def has_headroom(self, service: Service, pool: PoolName) -> bool:
+        """Whether the limits of teams and departments allow one more guest."""
+        if not self._is_limited(service, pool):
+            return True
+        self._count_shareable(pool)
+        return self.uses.has_headroom(pool, service.team, service.resources)
+
+    def headroom_refusal(self, service: Service, pool: PoolName) -> Breach | None:
+        """The first limit of a team or department that one more guest would break."""
+        if not self._is_limited(service, pool):
+            return None
+        self._count_shareable(pool)
+        return self.uses.headroom_refusal(pool, service.team, service.resources)
+
+    def breaches(self) -> list[Breach]:
+        """The limits of teams and departments that are broken now."""
+        if not self.tree.limits:
+            return []
+        for pool in self.tree.pools:
+            self._count_shareable(pool)
+        return self.uses.breaches()
+
+    def used(self, member: Member, name: LimitName) -> Resources:
+        """What counts toward a limit of a team or department now, of the kinds that it limits."""
+        for pool in self.tree.pools if self.tree.limits else ():
+            self._count_shareable(pool)
+        return self.uses.used(member, name)
+
+    def relief(self, breach: Breach, guest: Placement) -> Resources:
+        """How much of a broken limit this guest's leaving would bring back."""
+        service = self.services.get(guest.service)
+        if service is None or service.band is LOWEST or self.is_own(guest.service, guest.pool):
+            return NOTHING
+        return self.uses.relief(breach, guest.pool, service.team, guest.resources)
+
+    def _is_limited(self, service: Service, pool: PoolName) -> bool:
+        """Best-effort ignores limits, and owners at home borrow nothing."""
+        return bool(self.tree.limits) and service.band is not LOWEST and not self.pools[pool].is_owned_by(service.team)
+
+    def _count_shareable(self, pool: PoolName) -> None:
+        """Let the limits know what a pool shares now; what an owner overflows into is no longer shared."""
+        now = self.versions.get(pool, 0)
+        if self._shared_at.get(pool) != now:
+            self._shared_at[pool] = now
+            self.uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))
