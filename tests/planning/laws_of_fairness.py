@@ -56,7 +56,7 @@ def law_7_nobody_can_gain_from_a_team_above_it(moment: Moment) -> None:
         for node, pool in ((node.id, node.pool) for node in moment.fleet.nodes):
             if board.pools[pool].is_owned_by(service.team) or not board.quotas.tree.lends_to(pool, service.team):
                 continue
-            if not len(Siting(board).open_rows(service, np.array([board.row_of[node]]))):
+            if not len(Siting(board).open_rows(service, np.array([board.table.row_of[node]]))):
                 continue
             for team, gone in _losses(moment, service, node):
                 fits = service.resources.fits_in(moment.free(node) + total(each.resources for each in gone))

@@ -10,25 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from springtide.model.fleet import Fleet, Node, Pool
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import NOTHING, Resources
-from springtide.model.workloads import Band, Constraint, Service
+from springtide.model.workloads import Band, Service
 from springtide.planning.ground import Ground, Group, GroupKey, regrouped
-from springtide.planning.layout import BoolArray, IntArray, ask_vector, attributes_of, node_vector
+from springtide.planning.node_table import NodeTable
 from springtide.planning.pool_quotas import PoolQuotas
 from springtide.planning.rungs import KnownRungs, PoolGroup, PoolRungs, know_rungs
-from springtide.planning.space import Ask, Space
 
 if TYPE_CHECKING:
     from springtide.planning.crossings import Crossings
-
-_SPARE_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +35,40 @@ class NodeRoom:
 
     @property
     def node(self) -> Node:
-        return self.board.nodes[self.row]
+        return self.board.table.nodes[self.row]
 
     @property
     def free(self) -> Resources:
-        return self.board.amount_of(self.board.space.free[self.row])
+        return self.board.table.amount_of(self.board.table.space.free[self.row])
 
     @property
     def leaving(self) -> Resources:
-        return self.board.amount_of(self.board.space.leaving[self.row])
+        return self.board.table.amount_of(self.board.table.space.leaving[self.row])
 
     @property
     def promised(self) -> Resources:
-        return self.board.amount_of(self.board.space.promised[self.row])
+        return self.board.table.amount_of(self.board.table.space.promised[self.row])
 
     @property
     def is_ready(self) -> bool:
-        return bool(self.board.space.is_ready[self.row])
+        return bool(self.board.table.space.is_ready[self.row])
 
     @property
     def accepts(self) -> bool:
-        return bool(self.board.space.accepts[self.row])
+        return bool(self.board.table.space.accepts[self.row])
 
     def close(self) -> None:
         """From now on the node takes nothing more."""
-        self.board.space.accepts[self.row] = False
+        self.board.table.space.accepts[self.row] = False
         self.board.quotas.touch(self.node.pool)
 
     def fits_later(self, amount: Resources) -> bool:
         """Whether the amount fits once all that leaves has left."""
-        return self.board.space.fits_later(self.row, self.board.ask(amount))
+        return self.board.table.space.fits_later(self.row, self.board.table.ask(amount))
 
     def fits_now(self, amount: Resources) -> bool:
         """Whether the amount fits at once without touching what is promised."""
-        return self.board.space.fits_now(self.row, self.board.ask(amount))
+        return self.board.table.space.fits_now(self.row, self.board.table.ask(amount))
 
 
 @dataclass(slots=True)
@@ -88,14 +83,7 @@ class Board:
     fleet: Fleet
     services: Mapping[ServiceId, Service]
     pools: Mapping[PoolName, Pool]
-    kinds: tuple[str, ...]
-    column_of: dict[str, int]
-    nodes: list[Node]
-    row_of: dict[NodeId, int]
-    rows_of_pool: dict[PoolName, IntArray]
-    class_of: IntArray
-    classes: list[Mapping[str, str]]
-    space: Space
+    table: NodeTable
     placements: dict[InstanceId, Placement]
     groups: dict[ServiceId, Mapping[GroupKey, Group]]
     by_node: dict[NodeId, frozenset[InstanceId]]
@@ -107,14 +95,10 @@ class Board:
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     touched: set[InstanceId] = field(default_factory=set)
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
-    known_masks: dict[Constraint, BoolArray] = field(default_factory=dict)
-    """By constraint, the rows whose labels meet it."""
-    known_asks: dict[Resources, Ask] = field(default_factory=dict)
     crossings: Crossings | None = None
     """What is reserved of lines between sites; ``None`` where the fleet has no links."""
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
     _standing: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
-    _domains: dict[str, IntArray] = field(default_factory=dict)
     _apart: dict[ServiceId, list[ServiceId]] | None = None
     _pools_by_team: dict[TeamName, list[PoolName]] | None = None
 
@@ -135,38 +119,15 @@ class Board:
             fleet=layout.fleet,
             services=services,
             pools=layout.pools,
-            kinds=layout.kinds,
-            column_of=layout.column_of,
-            nodes=list(layout.nodes),
-            row_of=thawed(layout.row_of),
-            rows_of_pool=thawed(layout.rows_of_pool),
-            class_of=np.concatenate([layout.class_of, np.zeros(_SPARE_ROWS, dtype=np.int64)]),
-            classes=list(layout.classes),
-            space=_space_of(ground),
+            table=NodeTable.start(ground, kinds),
             placements=thawed(ground.placements),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
             quotas=PoolQuotas.start(layout.pools, services, thawed(layout.healthy), layout.tree),
             known_rungs=thawed(known_rungs or {}),
         )
-        board._add_kinds(set(kinds).difference(layout.kinds))
         board._sum_groups()
         return board
-
-    def amount_of(self, row: IntArray) -> Resources:
-        """One row of an array as resources."""
-        return Resources(tuple((kind, value) for kind, value in zip(self.kinds, row.tolist(), strict=True) if value))
-
-    def ask(self, amount: Resources) -> Ask:
-        """An amount as columns."""
-        ask = self.known_asks.get(amount)
-        if ask is None:
-            known = Resources(tuple(each for each in amount.amounts if each[0] in self.column_of))
-            vector = np.array(ask_vector(known, self.column_of), dtype=np.int64)
-            asked = np.flatnonzero(vector > 0)
-            is_possible = all(kind in self.column_of for kind, value in amount.amounts if value > 0)
-            ask = self.known_asks[amount] = Ask(vector, asked, vector[asked], is_possible)
-        return ask
 
     @property
     def rooms(self) -> Rooms:
@@ -175,43 +136,25 @@ class Board:
 
     def add_node(self, node: Node, *, is_ready: bool = True, accepts: bool = True) -> None:
         """Put a node on the board, with whatever is placed on it. ``accepts`` false: what runs there must leave."""
-        row = len(self.nodes)
-        self.nodes.append(node)
-        if row >= len(self.space.free):
-            self._add_rows()
-        self.row_of[node.id] = row
-        self.class_of[row] = len(self.classes)
-        self.classes.append(dict(attributes_of(node, self.pools.get(node.pool))))
-        self._domains.clear()
-        self.known_masks.clear()
-        whole = np.array(node_vector(node.allocatable, self.column_of), dtype=np.int64)
-        space = self.space
-        space.allocatable[row], space.free[row] = whole, whole
-        space.is_ready[row], space.accepts[row] = is_ready, accepts
+        row = self.table.add(node, self.pools.get(node.pool), is_ready=is_ready, accepts=accepts)
         for id in self.by_node.get(node.id, ()):
-            space.free[row] -= self.ask(self.placements[id].resources).vector
-        ids = sorted([*(self.nodes[r].id for r in self.rows_of_pool.get(node.pool, ())), node.id])
-        self.rows_of_pool[node.pool] = np.array([self.row_of[id] for id in ids], dtype=np.int64)
+            self.table.space.free[row] -= self.table.ask(self.placements[id].resources).vector
         self.quotas.change_healthy(node.pool, node.allocatable)
 
     def remove_node(self, id: NodeId) -> None:
         """Take a node that no longer exists off the board, with all that was placed on it."""
-        row = self.row_of.pop(id, None)
         for placement in self.on_node(id):
             self.remove(placement.instance)
-        if row is None:
-            return
-        pool = self.nodes[row].pool
-        self.rows_of_pool[pool] = self.rows_of_pool[pool][self.rows_of_pool[pool] != row]
-        self.space.accepts[row] = False
-        self.quotas.change_healthy(pool, NOTHING - self.nodes[row].allocatable)
+        node = self.table.remove(id)
+        if node is not None:
+            self.quotas.change_healthy(node.pool, NOTHING - node.allocatable)
 
     def add(self, placement: Placement) -> None:
         """Put a new placement on its node. It counts in full until it is seen gone, also while it leaves."""
         self.placements[placement.instance] = placement
         self._count(placement, added=(placement,))
         self.by_node[placement.node] = self.by_node.get(placement.node, frozenset()) | {placement.instance}
-        self.space.free[self.row_of[placement.node]] -= self.ask(placement.resources).vector
+        self.table.space.free[self.table.row_of[placement.node]] -= self.table.ask(placement.resources).vector
         self.unready.setdefault(placement.service, set()).add(placement.instance)
 
     def remove(self, id: InstanceId) -> None:
@@ -220,9 +163,9 @@ class Board:
         placement = self.placements.pop(id)
         self._count(placement, removed=(placement,))
         self.by_node[placement.node] = self.by_node[placement.node] - {id}
-        row = self.row_of.get(placement.node)
+        row = self.table.row_of.get(placement.node)
         if row is not None:
-            self.space.free[row] += self.ask(placement.resources).vector
+            self.table.space.free[row] += self.table.ask(placement.resources).vector
         for sets in (self.unready, self.departing):
             sets.get(placement.service, set()).discard(id)
 
@@ -262,9 +205,9 @@ class Board:
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold capacity of a node for one instance until it can be placed there."""
-        row = self.row_of[node]
-        self.space.promised[row] += self.ask(service.resources).vector
-        self.quotas.promise(self.nodes[row].pool, service)
+        row = self.table.row_of[node]
+        self.table.space.promised[row] += self.table.ask(service.resources).vector
+        self.quotas.promise(self.table.nodes[row].pool, service)
 
     def pools_of(self, team: TeamName) -> list[PoolName]:
         """The team's pools, in the fleet's order."""
@@ -297,38 +240,19 @@ class Board:
             self._rungs_now[pool_name] = now, rungs
         return rungs
 
-    def rows_in(self, pools: Iterable[PoolName]) -> IntArray:
-        """The rows of these pools, by node id."""
-        found = [self.rows_of_pool[pool] for pool in pools if pool in self.rows_of_pool]
-        if len(found) == 1:
-            return found[0]
-        rows = sorted({int(row) for part in found for row in part}, key=lambda row: self.nodes[row].id)
-        return np.array(rows, dtype=np.int64)
-
     def rooms_in(self, pools: Iterable[PoolName]) -> list[NodeRoom]:
         """The rooms of these pools, by node id."""
-        return [NodeRoom(self, int(row)) for row in self.rows_in(pools)]
+        return [NodeRoom(self, int(row)) for row in self.table.rows_in(pools)]
 
     def standing(self, service: ServiceId) -> dict[int, int]:
         """How many of a service stand on which row, leaving ones included."""
         if service not in self._standing:
             counts = self._standing[service] = {}
             for placement in self.of_service(service):
-                row = self.row_of.get(placement.node)
+                row = self.table.row_of.get(placement.node)
                 if row is not None:
                     counts[row] = counts.get(row, 0) + 1
         return self._standing[service]
-
-    def domain_of(self, label: str) -> IntArray:
-        """By row a number for the value of a label, 0 where there is none; every node is a domain ``node``."""
-        if label not in self._domains:
-            if label == "node":
-                self._domains[label] = np.arange(len(self.class_of), dtype=np.int64)
-            else:
-                values: dict[str | None, int] = {None: 0}
-                numbers = [values.setdefault(each.get(label), len(values)) for each in self.classes] or [0]
-                self._domains[label] = np.array(numbers, dtype=np.int64)[self.class_of]
-        return self._domains[label]
 
     def apart_of(self, service: ServiceId) -> list[ServiceId]:
         """The services that must stand apart from this one, as they say themselves."""
@@ -397,16 +321,16 @@ class Board:
             del mine[key]
         self.groups[service] = mine
         self.counts[service] = self.counts.get(service, 0) + sign
-        row = self.row_of.get(placement.node)
+        row = self.table.row_of.get(placement.node)
         if service in self._standing and row is not None:
             self._standing[service][row] = self._standing[service].get(row, 0) + sign
         self.services_in.setdefault(pool, set()).add(service)
         self.touched.add(placement.instance)
 
     def _count_leaving(self, placement: Placement, sign: int) -> None:
-        row = self.row_of.get(placement.node)
+        row = self.table.row_of.get(placement.node)
         if row is not None:
-            self.space.leaving[row] += sign * self.ask(placement.resources).vector
+            self.table.space.leaving[row] += sign * self.table.ask(placement.resources).vector
         self.quotas.count_leaving(placement.pool, placement.service, placement.resources.times(sign))
 
     def _sum_groups(self) -> None:
@@ -419,23 +343,6 @@ class Board:
                     self.quotas.count(pool, service, group.amount)
         self.quotas.versions.clear()
 
-    def _add_kinds(self, fresh: set[str]) -> None:
-        if not fresh:
-            return
-        self.kinds = (*self.kinds, *sorted(fresh))
-        self.column_of = {kind: column for column, kind in enumerate(self.kinds)}
-        space = self.space
-        for name in ("allocatable", "free", "leaving", "promised"):
-            setattr(space, name, _grown(getattr(space, name), 0, len(fresh)))
-
-    def _add_rows(self) -> None:
-        space, more = self.space, max(_SPARE_ROWS, len(self.nodes) // 2)
-        self.class_of = np.concatenate([self.class_of, np.zeros(more, dtype=np.int64)])
-        for name in ("allocatable", "free", "leaving", "promised"):
-            setattr(space, name, _grown(getattr(space, name), more, 0))
-        for name in ("is_ready", "accepts"):
-            setattr(space, name, np.concatenate([getattr(space, name), np.zeros(more, dtype=np.bool_)]))
-
 
 @dataclass(frozen=True, slots=True)
 class Rooms(Mapping[NodeId, NodeRoom]):
@@ -444,29 +351,13 @@ class Rooms(Mapping[NodeId, NodeRoom]):
     board: Board
 
     def __getitem__(self, id: NodeId) -> NodeRoom:
-        return NodeRoom(self.board, self.board.row_of[id])
+        return NodeRoom(self.board, self.board.table.row_of[id])
 
     def __iter__(self) -> Iterator[NodeId]:
-        return iter(self.board.row_of)
+        return iter(self.board.table.row_of)
 
     def __len__(self) -> int:
-        return len(self.board.row_of)
-
-
-def _space_of(ground: Ground) -> Space:
-    """The fleet's nodes with what is in use taken off, and spare rows for rented ones."""
-    allocatable = _grown(ground.layout.allocatable, _SPARE_ROWS, 0)
-    free = allocatable.copy()
-    free[: len(ground.used)] -= ground.used
-    open_rows = np.arange(len(free)) < len(ground.used)
-    return Space(allocatable, free, np.zeros_like(free), np.zeros_like(free), open_rows, open_rows.copy())
-
-
-def _grown(array: IntArray, rows: int, columns: int) -> IntArray:
-    """A copy with so many more rows and columns of noughts."""
-    grown = np.zeros((array.shape[0] + rows, array.shape[1] + columns), dtype=np.int64)
-    grown[: array.shape[0], : array.shape[1]] = array
-    return grown
+        return len(self.board.table.row_of)
 
 
 def all_rungs(board: Board) -> dict[InstanceId, Rung]:

@@ -73,12 +73,12 @@ def _use_rented(draft: Draft, siting: Siting, elastic: list[PoolName], ids: list
 
 def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Service) -> bool:
     board = draft.board
-    rows = board.rows_in(elastic)
-    row = best_row(board.space, siting, service, rows, is_now=True)
+    rows = board.table.rows_in(elastic)
+    row = best_row(board.table.space, siting, service, rows, is_now=True)
     if row is not None:
-        draft.place(service, board.nodes[row].id)
+        draft.place(service, board.table.nodes[row].id)
         return True
-    row = best_row(board.space, siting, service, rows[~board.space.is_ready[rows]], is_now=False)
+    row = best_row(board.table.space, siting, service, rows[~board.table.space.is_ready[rows]], is_now=False)
     if row is not None:
         _promise(draft, siting, service, row)
     return row is not None
@@ -86,7 +86,7 @@ def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Ser
 
 def _promise(draft: Draft, siting: Siting, service: Service, row: int) -> None:
     """Hold room on a machine that boots; for who comes after it counts as if it stood there."""
-    draft.promise(service, draft.board.nodes[row].id)
+    draft.promise(service, draft.board.table.nodes[row].id)
     siting.count(service.id, row)
 
 
@@ -109,7 +109,7 @@ def _carry_out(draft: Draft, siting: Siting, planned: PlannedRental) -> None:
     neediest = min(planned.contents, key=lambda id: service_order(draft, id, _served(draft, id)))
     node = _rent(draft, draft.service(neediest), planned.pool, planned.offer)
     for id in planned.contents:
-        _promise(draft, siting, draft.service(id), draft.board.row_of[node])
+        _promise(draft, siting, draft.service(id), draft.board.table.row_of[node])
 
 
 def _served(draft: Draft, id: ServiceId) -> int:
@@ -142,7 +142,7 @@ def _standing_by(board: Board, id: ServiceId, label: str) -> Mapping[str, int]:
     """How many instances of a service stand on nodes with which value of a label."""
     counts: dict[str, int] = {}
     for row, count in board.standing(id).items():
-        value = board.classes[board.class_of[row]].get(label, "")
+        value = board.table.classes[board.table.class_of[row]].get(label, "")
         counts[value] = counts.get(value, 0) + count
     return counts
 
@@ -173,7 +173,7 @@ def _stands_in(board: Board, id: ServiceId, domain: str, attributes: Mapping[str
     if domain == NODE_DOMAIN:
         return False
     rows = (row for row, count in board.standing(id).items() if count)
-    return any(board.classes[board.class_of[row]].get(domain) == attributes.get(domain) for row in rows)
+    return any(board.table.classes[board.table.class_of[row]].get(domain) == attributes.get(domain) for row in rows)
 
 
 def _market(draft: Draft) -> Market:

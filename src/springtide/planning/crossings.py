@@ -129,11 +129,11 @@ class Crossings:
             if self.loads.refusal_of(home, site, load, True) is None:
                 continue
             if carried is None:
-                carried = np.ones(len(board.class_of), dtype=np.bool_)
-            rows = board.rows_in(pools)
+                carried = np.ones(len(board.table.class_of), dtype=np.bool_)
+            rows = board.table.rows_in(pools)
             carried[rows] = False
             if self.loads.refusal_of(home, site, load, False) is None:
-                holders = [board.row_of[node] for node in self._holders_of(service) if node in board.row_of]
+                holders = [board.table.row_of[node] for node in self._holders_of(service) if node in board.table.row_of]
                 carried[np.intersect1d(rows, np.array(holders, dtype=np.int64))] = True
         if carried is None:
             self._free.add((home, load))
@@ -146,7 +146,7 @@ class Crossings:
         site = self.board.pools[pool].site
         home, load = self.home_of(service.team), self.load_of(service)
         holders = self._holders_of(service)
-        is_pulled = all(self.board.nodes[int(row)].id not in holders for row in self.board.rows_in([pool]))
+        is_pulled = all(self.board.table.nodes[int(row)].id not in holders for row in self.board.table.rows_in([pool]))
         return self.loads.refusal_of(home, site, load, is_pulled)
 
     def overloads_of(self, id: ServiceId) -> tuple[Reason, ...]:
@@ -172,8 +172,8 @@ class Crossings:
 
     def _site_of(self, node: NodeId) -> SiteName | None:
         """Where a node stands; ``None`` where the fleet has no such node, or not its pool."""
-        row = self.board.row_of.get(node)
-        pool = self.board.pools.get(self.board.nodes[row].pool) if row is not None else None
+        row = self.board.table.row_of.get(node)
+        pool = self.board.pools.get(self.board.table.nodes[row].pool) if row is not None else None
         return pool.site if pool is not None else None
 
     def _holders_of(self, service: Service) -> set[NodeId]:

@@ -73,7 +73,7 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
         lower = [each for each in board.in_pool(pool) if board.owns(each) and _is_lower(draft, each, service)]
         lower = [each for each in lower if _is_there(draft, each) and each.service not in service.placement.near]
         candidates = by_rule(draft, lower)
-        rows = {board.row_of[each.placement.node]: each.placement.node for each in candidates}
+        rows = {board.table.row_of[each.placement.node]: each.placement.node for each in candidates}
         for row in siting.open_rows(service, np.array(sorted(rows), dtype=np.int64)).tolist():
             here = [each for each in candidates if each.placement.node == rows[row]]
             victims = _victims_on(board, service, row, here)
@@ -104,14 +104,14 @@ def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None
             shares.remove(giver, victim.resources)
     if shares is not None:
         shares.add(service)
-    draft.promise(service, board.nodes[way.row].id)
+    draft.promise(service, board.table.nodes[way.row].id)
     return True
 
 
 def _cost(board: Board, way: _Way) -> tuple[int, int, PoolName, NodeId]:
     """Who hasn't been asked yet counts first, then all who must leave, then the pool and the node by name."""
     fresh = sum(1 for id in way.victims if not is_noticed(board.placements[id]))
-    return fresh, len(way.victims), way.pool, board.nodes[way.row].id
+    return fresh, len(way.victims), way.pool, board.table.nodes[way.row].id
 
 
 def _may_anybody(board: Board, service: Service, shares: Shares) -> bool:
@@ -167,10 +167,10 @@ def _is_waited_for(draft: Draft, id: ServiceId) -> bool:
 def _keeps_neighbours(board: Board, service: Service, row: int) -> bool:
     """Whether all whom it must be near, and who stand there, don't merely stand there until they have left."""
     rules = service.placement
-    domains = board.domain_of(rules.domain) if rules.near else None
+    domains = board.table.domain_of(rules.domain) if rules.near else None
     for other in rules.near:
-        here = [each for each in board.of_service(other) if domains is not None and each.node in board.row_of]
-        here = [each for each in here if domains is not None and domains[board.row_of[each.node]] == domains[row]]
+        here = [each for each in board.of_service(other) if domains is not None and each.node in board.table.row_of]
+        here = [each for each in here if domains is not None and domains[board.table.row_of[each.node]] == domains[row]]
         if here and all(each.instance in board.leaving for each in here):
             return False
     return True
@@ -198,15 +198,15 @@ def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Plac
     if lacking_without(board, service, pool, yielding):
         return []
     candidates = by_rule(draft, yielding)
-    rows = Siting(board).open_rows(service, board.rows_in([pool]))
+    rows = Siting(board).open_rows(service, board.table.rows_in([pool]))
     by_node: dict[NodeId, list[Candidate]] = {}
     for each in candidates:
         by_node.setdefault(each.placement.node, []).append(each)
     ways: list[_Way] = []
-    for row in rows[board.space.accepts[rows]]:
+    for row in rows[board.table.space.accepts[rows]]:
         if not _keeps_neighbours(board, service, int(row)):
             continue
-        here = by_node.get(board.nodes[row].id, [])
+        here = by_node.get(board.table.nodes[row].id, [])
         victims = _victims_on(board, service, int(row), here)
         if victims is not None:
             victims = _with_quota(board, service, pool, victims, candidates)
@@ -216,10 +216,10 @@ def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Plac
 
 
 def _victims_on(board: Board, service: Service, row: int, here: list[Candidate]) -> tuple[InstanceId, ...] | None:
-    if not here and not board.space.fits_later(row, board.ask(service.resources)):
+    if not here and not board.table.space.fits_later(row, board.table.ask(service.resources)):
         return None
-    later = board.space.later(np.array([row]))[0]
-    return choose_victims((each.placement for each in here), service.resources, board.amount_of(later))
+    later = board.table.space.later(np.array([row]))[0]
+    return choose_victims((each.placement for each in here), service.resources, board.table.amount_of(later))
 
 
 def _with_quota(

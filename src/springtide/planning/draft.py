@@ -248,7 +248,7 @@ def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -
     for token in sorted(draft.rentals):
         _add_rented_node(draft, draft.rentals[token])
     _remove_from_lost_pools(draft)
-    for node in sorted(draft.board.by_node.keys() - draft.board.row_of.keys()):
+    for node in sorted(draft.board.by_node.keys() - draft.board.table.row_of.keys()):
         for placement in draft.board.on_node(node)[:1]:
             draft.board.add_node(Node(node, placement.pool, NOTHING), accepts=False)
     for id in sorted(ground.unsettled):

@@ -253,7 +253,7 @@ def _quota_refusal(service: Service, pool: Pool, rung: Rung, kind: str, used: Re
 
 def _node_refusal(board: Board, service: Service, pool: Pool, rung: Rung) -> Reason:
     """How many of a pool's nodes fail which filter."""
-    rows = board.rows_in([pool.name])
+    rows = board.table.rows_in([pool.name])
     tally = tally_refusals(Siting(board), service, rows)
     told = ", ".join(f"{count} {_failing(name)}" for name, count in tally)
     nodes = f"none of the {len(rows)} nodes" if len(rows) > 1 else "the one node" if len(rows) else "no node"

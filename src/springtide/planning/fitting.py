@@ -14,10 +14,10 @@ from springtide.planning.space import Space
 
 def best_room(board: Board, pools: Iterable[PoolName], service: Service, *, booting: bool = False) -> NodeRoom | None:
     """The node of these pools that one more instance fits on; ``booting``: of those that aren't ready yet."""
-    rows = board.rows_in(pools)
+    rows = board.table.rows_in(pools)
     if booting:
-        rows = rows[~board.space.is_ready[rows]]
-    row = best_row(board.space, Siting(board), service, rows, is_now=not booting)
+        rows = rows[~board.table.space.is_ready[rows]]
+    row = best_row(board.table.space, Siting(board), service, rows, is_now=not booting)
     return NodeRoom(board, row) if row is not None else None
 
 
@@ -30,7 +30,7 @@ def best_row(
     then the node that is left with the least and with the least stranded (:meth:`Space.best`); then the
     lowest node id.
     """
-    ask = siting.board.ask(service.resources)
+    ask = siting.board.table.ask(service.resources)
     if not service.placement and not siting.board.apart_of(service.id) and siting.board.crossings is None:
         return space.best(rows, ask, is_now=is_now, ranks=ranks)
     spread = siting.ranks(service)

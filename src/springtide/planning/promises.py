@@ -28,10 +28,10 @@ def keep_promises(draft: Draft) -> None:
     """
     board = draft.board
     for (id, node), victims in sorted(_victims(draft).items()):
-        service, row = draft.index.record.services.get(id), board.row_of.get(node)
+        service, row = draft.index.record.services.get(id), board.table.row_of.get(node)
         if service is None or row is None or id in draft.blocked:
             continue
-        if board.pools[board.nodes[row].pool].is_owned_by(service.team):
+        if board.pools[board.table.nodes[row].pool].is_owned_by(service.team):
             continue
         freed = total(each.resources for each in victims)
         while draft.wanted[id] > 0 and _needs(board, service, row, freed) and _settle_in(draft, service, row):
@@ -56,24 +56,24 @@ def _needs(board: Board, service: Service, row: int, freed: Resources) -> bool:
 
 def _settle_in(draft: Draft, service: Service, row: int) -> bool:
     """Place one more on a node, or hold its room until all have left; whether rules and quotas allow it."""
-    board, pool = draft.board, draft.board.nodes[row].pool
-    if not board.space.accepts[row] or not len(Siting(board).open_rows(service, np.array([row]))):
+    board, pool = draft.board, draft.board.table.nodes[row].pool
+    if not board.table.space.accepts[row] or not len(Siting(board).open_rows(service, np.array([row]))):
         return False
-    if board.space.fits_now(row, board.ask(service.resources)):
+    if board.table.space.fits_now(row, board.table.ask(service.resources)):
         if rung_for(board, service, pool) is None:
             return False
-        draft.place(service, board.nodes[row].id)
+        draft.place(service, board.table.nodes[row].id)
         return True
     going = [board.placements[id] for id in sorted(board.leaving) if board.placements[id].pool == pool]
     guests = [each for each in going if not board.owns(each)]
     if lacking_without(board, service, pool, guests) or not rung_is_on_ladder(board, service, pool, guests):
         return False
-    draft.promise(service, board.nodes[row].id)
+    draft.promise(service, board.table.nodes[row].id)
     return True
 
 
 def _later(board: Board, row: int) -> Resources:
-    return board.amount_of(board.space.later(np.array([row]))[0])
+    return board.table.amount_of(board.table.space.later(np.array([row]))[0])
 
 
 def _lower(one: Resources, other: Resources) -> Resources:

@@ -133,7 +133,7 @@ class _Trial:
     def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
         board = draft.board
         claims = {pool: board.quotas.owner_claim(pool) for pool in pools}
-        return cls(draft, board.rows_in(pools), board.space.copy(), Siting(board), claims)
+        return cls(draft, board.table.rows_in(pools), board.table.space.copy(), Siting(board), claims)
 
     def counts(self) -> Counter[ServiceId]:
         """How many instances of each service the steps place."""
@@ -143,7 +143,9 @@ class _Trial:
         """The rows that the service's ladder allows: own part, contributed part or both."""
         if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
             return self.rows
-        return self.draft.board.rows_in(pool for pool in self.claims if self._rung(service, pool) in service.ladder)
+        return self.draft.board.table.rows_in(
+            pool for pool in self.claims if self._rung(service, pool) in service.ladder
+        )
 
     def best(self, service: Service, *, is_now: bool) -> int | None:
         """The row for one more instance, now or once what leaves has left."""
@@ -159,7 +161,7 @@ class _Trial:
         for name in self.claims:
             own = board.quotas.own_part(name)
             lent = quota.lending_limit(board.pools[name], own)
-            rows = board.rows_in([name])
+            rows = board.table.rows_in([name])
             ranks[rows] = sum(lent[kind] * 1000 // max(1, own[kind]) for kind in kinds if own[kind] > 0)
         return ranks
 
@@ -167,14 +169,14 @@ class _Trial:
         """Note the step and what it leaves on the node."""
         board, space = self.draft.board, self.space
         for id in victims:
-            space.leaving[row] += board.ask(board.placements[id].resources).vector
-        ask = board.ask(service.resources)
+            space.leaving[row] += board.table.ask(board.placements[id].resources).vector
+        ask = board.table.ask(service.resources)
         if space.fits_now(row, ask):
             space.free[row] -= ask.vector
         else:
             space.promised[row] += ask.vector
         self.siting.add(service.id, row)
-        pool = board.nodes[row].pool
+        pool = board.table.nodes[row].pool
         self.claims[pool] = self.claims[pool] + service.resources
         self.victims.update(victims)
         self.steps.append(_Step(service, row, victims))
@@ -182,14 +184,14 @@ class _Trial:
     def guests(self, row: int) -> list[Placement]:
         """The guests of a node that nobody has asked to leave."""
         board = self.draft.board
-        here = board.by_node.get(board.nodes[row].id, frozenset()) - board.leaving - self.victims
+        here = board.by_node.get(board.table.nodes[row].id, frozenset()) - board.leaving - self.victims
         return [board.placements[id] for id in sorted(here) if not board.owns(board.placements[id])]
 
     def victims_on(self, row: int, amount: Resources) -> tuple[InstanceId, ...] | None:
         """The guests of a node that must leave so that the amount fits there; ``None`` where all aren't enough."""
         later = self.space.later(np.array([row]))[0]
         candidates = (each.placement for each in by_rule(self.draft, self.guests(row)))
-        return choose_victims(candidates, amount, self.draft.board.amount_of(later))
+        return choose_victims(candidates, amount, self.draft.board.table.amount_of(later))
 
     def _rung(self, service: Service, pool: PoolName) -> Rung:
         own = quota.is_own(self.draft.board.quotas.own_part(pool), self.claims[pool], service.resources)
@@ -253,7 +255,7 @@ def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Ser
     trial, board = _Trial.start(draft, pools), draft.board
     for row in trial.rows:
         for guest in trial.guests(int(row)):
-            trial.space.leaving[row] += board.ask(guest.resources).vector
+            trial.space.leaving[row] += board.table.ask(guest.resources).vector
 
     def choose(service: Service) -> _Choice | None:
         row = trial.best(service, is_now=False)
@@ -272,7 +274,7 @@ def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Ste
 
 def _carry_out(draft: Draft, trial: _Trial) -> None:
     for step in trial.steps:
-        node = draft.board.nodes[step.row].id
+        node = draft.board.table.nodes[step.row].id
         for id, why in _reasons(draft, step).items():
             give_notice(draft, draft.board.placements[id], RECLAIM, step.service, why)
         if draft.board.rooms[node].fits_now(step.service.resources):
@@ -286,6 +288,6 @@ def _reasons(draft: Draft, step: _Step) -> dict[InstanceId, str]:
     if not step.victims:
         return {}
     board = draft.board
-    here = (board.placements[id] for id in sorted(board.by_node[board.nodes[step.row].id] - board.leaving))
+    here = (board.placements[id] for id in sorted(board.by_node[board.table.nodes[step.row].id] - board.leaving))
     candidates = by_rule(draft, [each for each in here if not board.owns(each)])
     return {id: chosen_by(candidates, id, step.victims) for id in step.victims}

@@ -103,7 +103,7 @@ def _unsettled(draft: Draft) -> list[Placement]:
 
 
 def _evict_from_closed_nodes(draft: Draft) -> None:
-    space, nodes = draft.board.space, draft.board.nodes
+    space, nodes = draft.board.table.space, draft.board.table.nodes
     for row in np.flatnonzero(~space.accepts[: len(nodes)]):
         for placement in draft.board.on_node(nodes[row].id):
             _evict_from_lost_node(draft, placement)
@@ -111,7 +111,7 @@ def _evict_from_closed_nodes(draft: Draft) -> None:
 
 def _overfull_rooms(draft: Draft) -> list[NodeRoom]:
     """Nodes that hold more than they have, as after they were made smaller."""
-    space = draft.board.space
+    space = draft.board.table.space
     overfull = space.accepts & ((space.free + space.leaving) < 0).any(axis=1)
     return [NodeRoom(draft.board, int(row)) for row in np.flatnonzero(overfull)]
 

@@ -47,7 +47,7 @@ class Siting:
         """Count an instance that only the trial has placed."""
         if self.board.crossings is not None:
             self.crossings = self.crossings or self.board.crossings.copy()
-            self.crossings.reserve(self.board.services[service], self.board.nodes[row].id)
+            self.crossings.reserve(self.board.services[service], self.board.table.nodes[row].id)
         self.count(service, row)
 
     def count(self, service: ServiceId, row: int) -> None:
@@ -83,21 +83,17 @@ class Siting:
         """By row how crowded its domains are, the lower the better; ``None`` where nothing asks for a spread."""
         ranks: IntArray | None = None
         for label in service.placement.spread:
-            domains = self.board.domain_of(label)
+            domains = self.board.table.domain_of(label)
             counts = self._counts(service.id)
             crowd = np.bincount(domains, weights=counts, minlength=int(domains.max(initial=0)) + 1).astype(np.int64)
             ranks = crowd[domains] if ranks is None else ranks * (int(crowd.max(initial=0)) + 1) + crowd[domains]
         return ranks
 
     def _meets(self, constraint: Constraint) -> BoolArray:
-        known = self.board.known_masks
-        if constraint not in known:
-            by_class = np.array([meets(constraint, attributes) for attributes in self.board.classes], dtype=np.bool_)
-            known[constraint] = by_class[self.board.class_of] if len(by_class) else np.zeros(0, dtype=np.bool_)
-        return known[constraint]
+        return self.board.table.rows_where(constraint, lambda attributes: meets(constraint, attributes))
 
     def _counts(self, service: ServiceId) -> IntArray:
-        counts = np.zeros(len(self.board.class_of), dtype=np.int64)
+        counts = np.zeros(len(self.board.table.class_of), dtype=np.int64)
         for found in (self.board.standing(service), self.tried.get(service, {})):
             for row, count in found.items():
                 counts[row] += count
@@ -105,7 +101,7 @@ class Siting:
 
     def _domains_with(self, service: ServiceId, label: str) -> BoolArray:
         """The rows in whose domain an instance of the service stands."""
-        domains, counts = self.board.domain_of(label), self._counts(service)
+        domains, counts = self.board.table.domain_of(label), self._counts(service)
         present: BoolArray = np.isin(domains, domains[counts > 0])
         return present
 
@@ -128,7 +124,7 @@ def tally_refusals(siting: Siting, service: Service, rows: IntArray) -> tuple[tu
     In this order: nodes on their way out, the service's rules, nodes that still boot, then what they
     have too little of, the kind of which most lack enough first.
     """
-    space, ask = siting.board.space, siting.board.ask(service.resources)
+    space, ask = siting.board.table.space, siting.board.table.ask(service.resources)
     tally: list[tuple[str, int]] = []
 
     def keep(name: str, passes: BoolArray) -> None:
@@ -154,9 +150,9 @@ def _has(siting: Siting, amount: Resources, kind: str, rows: IntArray) -> BoolAr
     board = siting.board
     if amount[kind] <= 0:
         return np.ones(len(rows), dtype=np.bool_)
-    if kind not in board.column_of:
+    if kind not in board.table.column_of:
         return np.zeros(len(rows), dtype=np.bool_)
-    column, space = board.column_of[kind], board.space
+    column, space = board.table.column_of[kind], board.table.space
     free = space.free[rows, column]
     later = free + space.leaving[rows, column] - space.promised[rows, column]
     enough: BoolArray = np.minimum(free, later) >= amount[kind]

@@ -74,8 +74,11 @@ class World:
 
     def put(self, *changes: Change) -> None:
         """Commit changes to the record."""
-        after = self.record.after(Commit(self.record.version + 1, changes))
-        self.index = advance(self.index, [RecordChanged(after)])
+        self.index = advance(self.index, [RecordChanged(self.record_after(changes))])
+
+    def record_after(self, changes: Iterable[Change]) -> Record:
+        """The record once these changes are committed."""
+        return self.record.after(Commit(self.record.version + 1, tuple(changes)))
 
     def copy(self) -> Self:
         """A second world that goes its own way from here."""
@@ -95,9 +98,23 @@ class World:
 
     def observe(self) -> None:
         """Show the clouds and the loads to the index."""
+        self.index = advance(self.index, [*self.cloud_views(), self.router_view()])
+
+    def cloud_views(self) -> list[CloudView]:
+        """What each cloud shows now, once those machines have booted whose time has come."""
         self._boot()
-        views = [self._view(cloud.name) for cloud in self.record.fleet.clouds]
-        self.index = advance(self.index, [*views, self._router_view()])
+        return [self._view(cloud.name) for cloud in self.record.fleet.clouds]
+
+    def router_view(self) -> RouterView:
+        """What the router shows now; it has counted what arrived since its last view."""
+        seconds = max(0.0, (self.now - self._counted_at).total_seconds())
+        self._counted_at = self.now
+        for id, rate in self.rates().items():
+            before = self._arrived[id] if id in self._arrived else self._counted.get(id, ServiceLoad()).requests
+            self._arrived[id] = before + rate * seconds
+        loads = tuple((id, ServiceLoad(requests=round(count))) for id, count in sorted(self._arrived.items()))
+        endpoints = self.index.router.endpoints if self.index.router else ()
+        return RouterView(self.now, self._generation, loads, endpoints)
 
     def plan(self) -> Plan:
         return plan(self.index, self.now)
@@ -169,23 +186,13 @@ class World:
         machines = tuple(machine for machine in self.machines.values() if machine.cloud == cloud)
         return CloudView(cloud, self.now, machines, self.offers_of(cloud))
 
-    def _router_view(self) -> RouterView:
-        seconds = max(0.0, (self.now - self._counted_at).total_seconds())
-        self._counted_at = self.now
-        for id, rate in self.rates().items():
-            before = self._arrived[id] if id in self._arrived else self._counted.get(id, ServiceLoad()).requests
-            self._arrived[id] = before + rate * seconds
-        loads = tuple((id, ServiceLoad(requests=round(count))) for id, count in sorted(self._arrived.items()))
-        endpoints = self.index.router.endpoints if self.index.router else ()
-        return RouterView(self.now, self._generation, loads, endpoints)
-
     def _route(self, made: Plan) -> None:
         endpoints = tuple(
             (endpoint.instance, EndpointLoad(endpoint.accepting, self.in_flight_at(endpoint.instance)))
             for routed in made.routes
             for endpoint in routed.endpoints
         )
-        view = replace(self._router_view(), endpoints=endpoints)
+        view = replace(self.router_view(), endpoints=endpoints)
         self.index = advance(self.index, [RoutesApplied(made.now), view])
 
 
