@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from springtide.model.record import Change, Kind
-from springtide.planning.outlook import PlayedWorld
+from springtide.planning.played_world import PlayedWorld
 from tests.api.platforms import REDPACKET, HandMadePlatform, a_platform
 from tests.api.serving import called, served
 from tests.api.tides import keep_flowing

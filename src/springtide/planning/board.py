@@ -283,8 +283,8 @@ class Board:
         ]
         return [self.placements[id] for id in sorted(ids)]
 
-    def beyond_own(self, pool_name: PoolName) -> Mapping[TeamName, Resources]:
-        """What each team uses of a pool on the rungs shared and borrowed, leaving ones included."""
+    def beyond_own(self, pool_name: PoolName) -> Mapping[tuple[TeamName, Band], Resources]:
+        """What each team uses of a pool, by band, on the rungs shared and borrowed, leaving ones included."""
         self.rungs(pool_name)
         return self.known_rungs[pool_name].beyond_own
 
@@ -305,10 +305,10 @@ class Board:
         """What stands in a pool, in a fixed order."""
         for id in sorted(self.services_in.get(pool, ())):
             service, mine = self.services.get(id), self.groups.get(id, {})
-            team, is_best_effort = (service.team, service.band is Band.BEST_EFFORT) if service else (None, False)
+            team, band = (service.team, service.band) if service is not None else (None, Band.PRODUCTION)
             for key in sorted(mine):
                 if key[0] == pool:
-                    yield PoolGroup(mine[key], team, is_best_effort)
+                    yield PoolGroup(mine[key], team, band)
 
     def _count(self, placement: Placement, removed: Iterable[Placement] = (), added: Iterable[Placement] = ()) -> None:
         """Quotas count an instance until it is seen gone, also while it leaves."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from springtide.model.events import Figure, Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId
-from springtide.model.leases import Lease, Rung
+from springtide.model.leases import Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources, describe
-from springtide.model.routing import RouteTable
 from springtide.model.workloads import Band, Service
 from springtide.planning.admission import rung_for
 from springtide.planning.board import Board, NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
 from springtide.planning.guest_uses import Breach
-from springtide.planning.memo import Holding, Home, Memo, home_refusals, home_rungs, is_at_rest, rungs_under
+from springtide.planning.memo import Holding, home_refusals
 from springtide.planning.quota_tree import LimitName
 from springtide.planning.siting import LINE, Siting, tally_refusals
 
@@ -46,36 +44,6 @@ def explain(draft: Draft) -> dict[ServiceId, Explanation]:
     return {id: _explain(draft, draft.service(id)) for id in sorted(draft.index.record.services)}
 
 
-def plan_memos(
-    draft: Draft, leases: Iterable[Lease], routes: RouteTable, explanations: Mapping[ServiceId, Explanation]
-) -> dict[ServiceId, Memo]:
-    """What the next plan needn't work out again, for every service that is at rest."""
-    keys: dict[ServiceId, list[str]] = {}
-    for lease in leases:
-        keys.setdefault(lease.service, []).append(lease.key)
-    routed = {each.service: each for each in routes}
-    board, ground = draft.board, draft.index.ground
-    memos: dict[ServiceId, Memo] = {}
-    for id, service in draft.index.record.services.items():
-        memo = draft.memo(id)
-        if memo is None and is_at_rest(board, ground, id):
-            stamp, rungs = ground.stamps.get(id, 0), rungs_under(board, id)
-            memo = Memo(service, stamp, rungs, holdings_of(draft, id), tuple(keys.get(id, ())), routed.get(id))
-        if memo is not None:
-            memos[id] = _with_home(draft, memo, explanations[id])
-    return memos
-
-
-def _with_home(draft: Draft, memo: Memo, explanation: Explanation) -> Memo:
-    """The memo with why the service can't come home, where that rests on its team's pools alone."""
-    if memo.is_home or memo.dearest > Rung.SHARED.order or not _has_all(draft, memo.service.id):
-        return replace(memo, home=None) if memo.home is not None else memo
-    rungs = home_rungs(draft.board, memo.service)
-    if rungs is None or (memo.home is not None and memo.home == Home(rungs, explanation.refusals)):
-        return memo if rungs is not None else replace(memo, home=None)
-    return replace(memo, home=Home(rungs, explanation.refusals))
-
-
 def tell_growth(draft: Draft) -> None:
     """Say where each service's new instances were placed, and why it wanted them."""
     fresh_by_service: dict[ServiceId, list[Placement]] = {}
@@ -93,7 +61,7 @@ def tell_growth(draft: Draft) -> None:
 
 def _explain(draft: Draft, service: Service) -> Explanation:
     memo = draft.memo(service.id)
-    if memo is not None and memo.is_home and _has_all(draft, service.id) and not _overloads(draft, service.id):
+    if memo is not None and memo.is_home and has_all(draft, service.id) and not _overloads(draft, service.id):
         demand = draft.demands[service.id]
         ready = draft.ready_count(service.id)
         return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, ())
@@ -111,7 +79,8 @@ def _explain(draft: Draft, service: Service) -> Explanation:
     )
 
 
-def _has_all(draft: Draft, id: ServiceId) -> bool:
+def has_all(draft: Draft, id: ServiceId) -> bool:
+    """Whether the service lacks nothing, waits for nothing and may grow."""
     return draft.wanted[id] <= 0 and not draft.waiting.get(id) and id not in draft.blocked
 
 
@@ -130,7 +99,7 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
     Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
     """
     known = home_refusals(draft.memo(service.id), draft.board, service)
-    if known is not None and _has_all(draft, service.id):
+    if known is not None and has_all(draft, service.id):
         return known
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
     reasons += _overloads(draft, service.id)

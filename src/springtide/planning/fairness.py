@@ -8,7 +8,7 @@ in higher ones: lower ones give way anyway, so they neither count against a team
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,8 +18,6 @@ from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.board import Board
-
-_LENT = (Rung.SHARED, Rung.BORROWED)
 
 
 @dataclass(slots=True)
@@ -111,41 +109,21 @@ def shareable_capacity(board: Board) -> dict[str, Resources]:
 
 
 def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
-    """What each team uses on the rungs shared and borrowed, by band, higher ones included; who leaves is left out.
-
-    Pools know what teams use in all; what lower bands use of that is taken off for higher ones.
-    """
+    """What each team uses on the rungs shared and borrowed, by band, higher ones included; who leaves is left out."""
     sums: dict[tuple[TeamName, Band], dict[str, int]] = {}
 
-    def count(team: TeamName, bands: Iterable[Band], amount: Resources, sign: int = 1) -> None:
-        for band in bands:
-            mine = sums.setdefault((team, band), {})
+    def count(team: TeamName, band: Band, amount: Resources, sign: int = 1) -> None:
+        for each in counted_in(band):
+            mine = sums.setdefault((team, each), {})
             for kind, value in amount.amounts:
                 mine[kind] = mine.get(kind, 0) + sign * value
 
     for pool in board.quotas.tree.pools:
-        for team, amount in board.beyond_own(pool).items():
-            count(team, Band, amount)
-    for service in board.services.values():
-        higher = [each for each in Band if each.order < service.band.order]
-        for amount in _lent_to(board, service) if higher else ():
-            count(service.team, higher, amount, -1)
+        for (team, band), amount in board.beyond_own(pool).items():
+            count(team, band, amount)
     for id in board.leaving:
         placement = board.placements[id]
-        owner = board.services.get(placement.service)
-        if owner is not None and board.rung(placement) in _LENT:
-            count(owner.team, counted_in(owner.band), placement.resources, -1)
+        service = board.services.get(placement.service)
+        if service is not None and board.rung(placement) in (Rung.SHARED, Rung.BORROWED):
+            count(service.team, service.band, placement.resources, -1)
     return {key: Resources.of(amounts) for key, amounts in sums.items()}
-
-
-def _lent_to(board: Board, service: Service) -> Iterator[Resources]:
-    """What a service uses on the rungs shared and borrowed."""
-    for (pool, _), group in board.groups.get(service.id, {}).items():
-        if pool not in board.quotas.tree.pools:
-            continue
-        rungs = board.rungs(pool)
-        uniform = rungs.owners if board.pools[pool].is_owned_by(service.team) else rungs.guests
-        if uniform in _LENT:
-            yield group.amount
-        elif uniform is None:
-            yield from (board.placements[id].resources for id in group.ids if rungs.by_id[id] in _LENT)

@@ -7,29 +7,20 @@ stands; as it is, or with what is supposed of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from springtide.model.events import Event, Reason
-from springtide.model.fleet import Offer
-from springtide.model.identifiers import CloudName, InstanceId, NodeId, ServiceId
-from springtide.model.observations import (
-    ContainerState,
-    EngineInstance,
-    ProbedInstance,
-    Readiness,
-    Usage,
-    UsageSample,
-)
+from springtide.model.identifiers import InstanceId, NodeId, ServiceId
 from springtide.model.placements import Placement, PlacementState, RentalState
 from springtide.model.record import FLEET_ID, Change, Kind, Record
 from springtide.planning.explanation import Explanation
-from springtide.planning.index import Index, InstanceSeen, InstancesListed, RecordChanged, advance
+from springtide.planning.index import Index, InstancesListed, RecordChanged, advance
 from springtide.planning.loads import Loads, present_loads
 from springtide.planning.planner import Plan
+from springtide.planning.played_world import PlayedWorld
 from springtide.planning.what_if import Spike, Supposition, suppose
-from springtide.planning.world import World
 
 LONGEST_SECONDS = 900.0
 """How long a fleet may stir on end before it is said not to come to rest."""
@@ -151,99 +142,13 @@ def compare(world: PlayedWorld, suppositions: Iterable[Supposition], patience: P
 def play(world: PlayedWorld, patience: Patience, height_at: datetime | None = None) -> Outlook:
     """Go on step by step until nothing stirs, and say what was seen on the way."""
     seen = _Sight(world, height_at)
-    try:
-        while not seen.has_ended():
-            if not patience():
-                seen.stopped = _out_of_time(seen)
-                break
-            seen.note(world.step())
-            world.now = seen.next_moment()
-    except Exception as error:  # whatever breaks in a simulated night is an answer about that night
-        seen.stopped = _failed_step(seen, error)
+    while not seen.has_ended():
+        if not patience():
+            seen.stopped = _out_of_time(seen)
+            break
+        seen.note(world.step())
+        world.now = seen.next_moment()
     return seen.outlook()
-
-
-class PlayedWorld(World):
-    """A world in which all succeeds, under steady loads and spikes."""
-
-    def __init__(self, index: Index, now: datetime, loads: Loads) -> None:
-        super().__init__(index, now)
-        self.loads = loads
-        self._stock = {
-            (offer.cloud, offer.shape): offer.stock + self._rented(offer)
-            for view in index.clouds.values()
-            for offer in view.offers
-            if offer.stock is not None
-        }
-        """What clouds that were seen have in all, rented machines included."""
-        usage = index.usage.instances if index.usage is not None else ()
-        self._used = {id: used.cpu_nanoseconds for id, used in usage}
-        self._used_at = index.usage.at if index.usage is not None else now
-        self._finish_starts()
-
-    @property
-    def step_seconds(self) -> float:
-        """Fine enough for windows of load and for the time in which a machine is paid or returned."""
-        terms = self.record.fleet.scaling
-        return max(terms.period_seconds, terms.up_seconds / 2)
-
-    def begin_anew(self) -> None:
-        """Let loads, and spikes upon them, begin now."""
-        self.loads = replace(self.loads, start=self.now)
-
-    def step(self) -> Plan:
-        """One round at this moment."""
-        return self.tick(0)
-
-    def observe(self) -> None:
-        super().observe()
-        self._use_cpu()
-
-    def rates(self) -> Mapping[ServiceId, float]:
-        return self.loads.rates(self.now)
-
-    def offers_of(self, cloud: CloudName) -> tuple[Offer, ...]:
-        """What the cloud itself has shown, else the fleet file's; nothing of a cloud that is out of stock."""
-        declared = next(each for each in self.record.fleet.clouds if each.name == cloud)
-        view = self.index.clouds.get(cloud)
-        shown = view.offers if view is not None else declared.offers
-        if declared.faults.out_of_stock:
-            return tuple(replace(each, stock=0) for each in shown)
-        return tuple(replace(each, stock=self._left(each)) for each in shown)
-
-    def _left(self, offer: Offer) -> int | None:
-        declared = (each for cloud in self.record.fleet.clouds for each in cloud.offers)
-        otherwise = next((e.stock for e in declared if (e.cloud, e.shape) == (offer.cloud, offer.shape)), None)
-        stock = self._stock.get((offer.cloud, offer.shape), otherwise)
-        return None if stock is None else max(0, stock - self._rented(offer))
-
-    def _finish_starts(self) -> None:
-        """What is starting now is ready at once, as everything that the outlook starts."""
-        started, ready = [], []
-        for id, instance in sorted(self.index.instances.items()):
-            if instance.state is ContainerState.CREATED:
-                started.append(InstanceSeen(_as_running(instance, self.now)))
-            probed = self.index.readiness.get(id)
-            is_starting = probed is None or probed.readiness is Readiness.STARTING
-            if is_starting and instance.state in (ContainerState.CREATED, ContainerState.RUNNING):
-                ready.append(ProbedInstance(id, Readiness.READY, self.now))
-        self.index = advance(self.index, [*started, *ready])
-
-    def _use_cpu(self) -> None:
-        """Let one instance of each service carry the whole service's cpu: the planner looks at the sum."""
-        loads, seconds = self.loads.cpu(self.now), (self.now - self._used_at).total_seconds()
-        if not loads or seconds <= 0:
-            return
-        used: dict[InstanceId, int] = {}
-        for service, placements in _by_service(self.record.placements.values(), loads).items():
-            fresh = {each.instance: self._used.get(each.instance, 0) for each in placements}
-            known = next((id for id in sorted(fresh) if id in self._used), None)
-            if known is not None:
-                fresh[known] += round(loads[service] * seconds * 1_000_000)
-            used |= fresh
-        self._used, self._used_at = used, self.now
-        sample = tuple((id, Usage(count, 0, 0)) for id, count in sorted(used.items()))
-        self.index = advance(self.index, [UsageSample(self.now, sample)])
 
 
 class _Sight:
@@ -409,26 +314,7 @@ def _changes(before: Record, after: Record) -> list[Change]:
     return [*fleet, *services]
 
 
-def _by_service(placements: Iterable[Placement], services: Iterable[ServiceId]) -> dict[ServiceId, list[Placement]]:
-    found: dict[ServiceId, list[Placement]] = {id: [] for id in services}
-    for placement in placements:
-        if placement.service in found:
-            found[placement.service].append(placement)
-    return found
-
-
-def _as_running(instance: EngineInstance, now: datetime) -> EngineInstance:
-    return replace(instance, state=ContainerState.RUNNING, started_at=instance.started_at or now)
-
-
 def _out_of_time(seen: _Sight) -> Reason:
     seconds = (seen.world.now - seen.start).total_seconds()
     sentence = f"The time allowed ran out after {seconds:g} s of the fleet's time were played; it wasn't at rest then."
     return Reason("out-of-time", sentence, (("seconds", seconds),))
-
-
-def _failed_step(seen: _Sight, error: Exception) -> Reason:
-    seconds = (seen.world.now - seen.start).total_seconds()
-    what = f"{type(error).__name__}: {error}"
-    sentence = f"The planner failed at {seconds:g} s of the fleet's time ({what}); what follows isn't known."
-    return Reason("step-failed", sentence, (("error", what), ("seconds", seconds)))

@@ -26,11 +26,12 @@ from springtide.planning.convergence import Action, changed, converge, plan_acti
 from springtide.planning.crossings import open_lines
 from springtide.planning.demand import plan_demand
 from springtide.planning.draft import Draft, start_draft
-from springtide.planning.explanation import Explanation, explain, plan_memos, tell_growth
+from springtide.planning.explanation import Explanation, explain, tell_growth
 from springtide.planning.homecoming import come_home
 from springtide.planning.index import Carry, Index
 from springtide.planning.memo import Memo
 from springtide.planning.reclaim import place_owned
+from springtide.planning.remembering import plan_memos
 from springtide.planning.renewal import secure_rentals, settle_rentals
 from springtide.planning.routing import plan_routes
 from springtide.planning.settlement import settle

@@ -11,6 +11,7 @@ from springtide.model.identifiers import InstanceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import Resources, total
+from springtide.model.workloads import Band
 from springtide.planning import quota
 from springtide.planning.ground import Group
 
@@ -31,18 +32,25 @@ class PoolRungs:
 
 @dataclass(frozen=True, slots=True)
 class PoolGroup:
-    """Some of a pool's placements, with who runs them; ``team`` is ``None`` where nobody wants them any more."""
+    """Some of a pool's placements, with who runs them and in which band.
+
+    What nobody wants any more has no team, and counts like production until it is gone.
+    """
 
     group: Group
     team: TeamName | None
-    is_best_effort: bool
+    band: Band
+
+    @property
+    def is_best_effort(self) -> bool:
+        return self.band is Band.BEST_EFFORT
 
 
 @dataclass(frozen=True, slots=True)
 class KnownRungs:
     """A pool's rungs with all that they were worked out from; as good as new where that is the same.
 
-    ``beyond_own``: what each team uses here on the rungs shared and borrowed, leaving ones included.
+    ``beyond_own``: what each team uses here, by band, on the rungs shared and borrowed, leaving ones included.
     """
 
     pool: Pool
@@ -50,7 +58,7 @@ class KnownRungs:
     own_part: Resources
     groups: tuple[PoolGroup, ...]
     rungs: PoolRungs
-    beyond_own: Mapping[TeamName, Resources]
+    beyond_own: Mapping[tuple[TeamName, Band], Resources]
 
     def hold_for(self, pool: Pool, healthy: Resources, own_part: Resources, groups: tuple[PoolGroup, ...]) -> bool:
         """Whether they would be worked out the same from these."""
@@ -80,25 +88,27 @@ def _by_standing(
     groups: Iterable[PoolGroup], placements: Mapping[InstanceId, Placement], are_owners: bool
 ) -> list[Placement]:
     """The longest-standing first; of guests, best-effort last."""
-    found = [(each.is_best_effort and not are_owners, placements[id]) for each in groups for id in each.group.ids]
+    found = [
+        (each.band is Band.BEST_EFFORT and not are_owners, placements[id]) for each in groups for id in each.group.ids
+    ]
     found.sort(key=lambda each: (each[0], each[1].placed_at, each[1].instance))
     return [placement for _, placement in found]
 
 
 def _beyond_own(
     pool: Pool, rungs: PoolRungs, groups: Iterable[PoolGroup], placements: Mapping[InstanceId, Placement]
-) -> Mapping[TeamName, Resources]:
-    sums: dict[TeamName, list[Resources]] = {}
+) -> Mapping[tuple[TeamName, Band], Resources]:
+    sums: dict[tuple[TeamName, Band], list[Resources]] = {}
     for each in groups:
         uniform = rungs.owners if pool.is_owned_by(each.team) else rungs.guests
         if each.team is None or uniform in (Rung.OWN, Rung.CLOUD):
             continue
-        mine = sums.setdefault(each.team, [])
+        mine = sums.setdefault((each.team, each.band), [])
         if uniform is not None:
             mine.append(each.group.amount)
         else:
             mine += [placements[id].resources for id in each.group.ids if rungs.by_id[id] is not Rung.OWN]
-    return {team: total(amounts) for team, amounts in sums.items()}
+    return {key: total(amounts) for key, amounts in sums.items()}
 
 
 def work_out_rungs(
