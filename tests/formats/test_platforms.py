@@ -21,7 +21,7 @@ def test_every_slice_that_says_nothing_has_its_machines_platform_in_the_names_th
     assert {node.labels for node in fleet.nodes} == {OURS}
     assert {offer.labels for cloud in fleet.clouds for offer in cloud.offers} == {OURS}
     linux = Constraint("os", "linux")
-    assert all(machine.meets(linux) for machine in Machines.of(fleet).sorts)
+    assert all(linux.is_met_by(machine.attributes) for machine in Machines.of(fleet).sorts)
 
 
 def test_what_a_slice_says_itself_counts_before_its_machine() -> None:

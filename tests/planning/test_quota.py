@@ -30,13 +30,13 @@ team_pools = st.builds(
 
 @given(team_pools, amounts())
 def test_own_and_contributed_parts_are_the_whole_pool(pool: Pool, healthy: Resources) -> None:
-    assert quota.own_part(pool, healthy) + quota.contributed_part(pool, healthy) == healthy
+    assert quota.own_part(pool, healthy) + pool.contributed_of(healthy) == healthy
 
 
 @given(amounts(), amounts())
 def test_a_company_pool_is_all_shared_and_lends_nothing_beyond(healthy: Resources, use: Resources) -> None:
     company = a_pool("all")
-    assert quota.contributed_part(company, healthy) == healthy
+    assert company.contributed_of(healthy) == healthy
     assert quota.own_part(company, healthy) == quota.lending_limit(company, NOTHING) == NOTHING
     assert quota.guest_quota(company, NOTHING, healthy, NOTHING, may_borrow=True) == healthy
 
@@ -72,7 +72,7 @@ def test_borrowing_only_ever_adds(pool: Pool, healthy: Resources, owner: Resourc
     shared = quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=False)
     assert shared == quota.shareable_left(quota.own_part(pool, healthy), healthy, owner)
     assert shared.fits_in(quota.guest_quota(pool, quota.own_part(pool, healthy), healthy, owner, may_borrow=True))
-    assert shared.fits_in(quota.contributed_part(pool, healthy))
+    assert shared.fits_in(pool.contributed_of(healthy))
 
 
 @given(team_pools, amounts(), amounts(), amounts(100))
@@ -95,7 +95,7 @@ def test_an_owner_within_its_own_part_takes_nothing_from_what_is_shared(
         asked = [kind for kind in KINDS if amount[kind] > 0]
         left, whole = (
             quota.shareable_left(quota.own_part(pool, healthy), healthy, taken),
-            quota.contributed_part(pool, healthy),
+            pool.contributed_of(healthy),
         )
         assert all(left[kind] == whole[kind] for kind in asked)
 

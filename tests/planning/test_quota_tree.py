@@ -395,7 +395,7 @@ def test_own_parts_stay_within_every_ceiling_above_and_never_grow(
         assert pool is not None
         contributed = healthy[name] - part
         assert part.fits_in(quota.own_part(pool, healthy[name]))
-        assert quota.contributed_part(pool, healthy[name]).fits_in(contributed)
+        assert pool.contributed_of(healthy[name]).fits_in(contributed)
         assert part + contributed == healthy[name]
     for member in recount.members():
         below = total(part for name, part in own.items() if member in recount.above_pool(name))

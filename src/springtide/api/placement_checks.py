@@ -11,8 +11,7 @@ from springtide.formats.machines import Machines
 from springtide.model.errors import RefusedError
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import ServiceId
-from springtide.model.workloads import PlacementRules, Service
-from springtide.planning.siting import words
+from springtide.model.workloads import PlacementRules, Service, neighbours_awaited
 
 NODE, SITE = "node", "site"
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -39,7 +38,7 @@ def _check_rules(service: Service, deployed: DeployedApp) -> None:
         )
     for constraint in rules.constraints:
         if not constraint.key or not _VALUE.fullmatch(constraint.value):
-            raise wrong(app, f"{key}.constraints", f"{words(constraint)!r} asks for a value that no node can have.")
+            raise wrong(app, f"{key}.constraints", f"{str(constraint)!r} asks for a value that no node can have.")
     both = sorted(set(rules.near) & set(rules.apart))
     if both:
         raise wrong(app, key, f"{both[0]} can't be both near and apart.")
@@ -64,8 +63,10 @@ def _check_fleet(service: Service, fleet: Fleet, machines: Machines) -> None:
         raise RefusedError(
             sentence, remedy=unknown("label", rules.domain, machines.labels).remedy, code="unknown-label"
         )
-    if rules.constraints and not any(all(map(machine.meets, rules.constraints)) for machine in machines.sorts):
-        asked = ", ".join(words(each) for each in rules.constraints)
+    if rules.constraints and not any(
+        all(each.is_met_by(machine.attributes) for each in rules.constraints) for machine in machines.sorts
+    ):
+        asked = ", ".join(map(str, rules.constraints))
         raise RefusedError(
             f"No node of the fleet, owned or on offer, meets what {service.id} asks for: {asked}.",
             remedy="Take a constraint out, or label the pool's slices in the fleet file.",
@@ -74,15 +75,8 @@ def _check_fleet(service: Service, fleet: Fleet, machines: Machines) -> None:
 
 
 def _refuse_circles_of_near(rules: Mapping[ServiceId, PlacementRules], app: str) -> None:
-    """Of two that name each other the first by id goes ahead; in longer circles nobody could be the first."""
-    waits = {
-        id: [other for other in each.near if other in rules and not (id in rules[other].near and id <= other)]
-        for id, each in rules.items()
-    }
-    begun: set[ServiceId] = set()
-    while free := [id for id, others in waits.items() if id not in begun and begun.issuperset(others)]:
-        begun.update(free)
-    stuck = sorted(id for id in waits if id not in begun)
+    """In a circle of three or more that want to be near one another nobody could be the first."""
+    stuck = sorted(neighbours_awaited(rules))
     if stuck:
         sentence = f"None of {', '.join(stuck)} could be the first to start, since each waits for another to be near."
         raise wrong(app, "placement.near", sentence)

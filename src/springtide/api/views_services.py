@@ -25,7 +25,6 @@ from springtide.model.observations import ContainerState, EngineInstance, Readin
 from springtide.model.placements import Eviction, Placement
 from springtide.model.workloads import PlacementRules, Route, Service
 from springtide.planning.explanation import Explanation
-from springtide.planning.siting import words
 
 _RULES = {
     "reclaim": "its owner reclaims the capacity",
@@ -100,7 +99,7 @@ def demand_wire(explanation: Explanation | None) -> ReasonWire:
 
 def placement_rules_wire(rules: PlacementRules) -> PlacementRulesWire:
     return PlacementRulesWire(
-        constraints=[words(each) for each in rules.constraints],
+        constraints=[str(each) for each in rules.constraints],
         spread=list(rules.spread),
         max_per_node=rules.max_per_node,
         near=list(rules.near),

@@ -11,7 +11,7 @@ from springtide.formats.machines import Machines
 from springtide.model.errors import InputError
 from springtide.model.fleet import Fleet, Pool
 from springtide.model.leases import Rung
-from springtide.model.resources import CPU_MILLIS, NOTHING, Resources, describe
+from springtide.model.resources import CPU_MILLIS, NOTHING, describe
 from springtide.model.workloads import Constraint, Service
 
 
@@ -24,7 +24,7 @@ def check_fits_some_node(
     """
     if not machines.sorts:
         raise _place(entry).error("The fleet has no nodes at all.", "Add a pool with slices to the fleet file.")
-    meeting = [machine for machine in machines.sorts if all(machine.meets(constraint) for constraint in places)]
+    meeting = [machine for machine in machines.sorts if all(each.is_met_by(machine.attributes) for each in places)]
     if not meeting:
         raise _nowhere(places, machines)
     shapes = [machine.resources for machine in meeting]
@@ -54,7 +54,7 @@ def small_share_notices(service: Service, fleet: Fleet, machines: Machines) -> I
         if pool.team is None:
             continue
         owned = machines.owned.get(pool.name, NOTHING)
-        contributed = Resources.of((kind, amount * _share(pool, kind) // 100) for kind, amount in owned.amounts)
+        contributed = pool.contributed_of(owned)
         if not contributed or any(owned[kind] == 0 for kind in service.resources.kinds):
             continue  # nobody expects an instance there
         for kind in service.resources.lacking_in(contributed)[:1]:
@@ -83,7 +83,7 @@ def _share(pool: Pool, kind: str) -> int:
 def _nowhere(places: Mapping[Constraint, Entry], machines: Machines) -> InputError:
     """The first constraint that no node meets, or all of them where only together they can't be met."""
     for constraint, entry in places.items():
-        if any(machine.meets(constraint) for machine in machines.sorts):
+        if any(constraint.is_met_by(machine.attributes) for machine in machines.sorts):
             continue
         key, value = constraint.key, constraint.value
         if not constraint.is_equal:
@@ -94,7 +94,7 @@ def _nowhere(places: Mapping[Constraint, Entry], machines: Machines) -> InputErr
             return entry.error(sentence, near_name(value, values) or _remedy(key, value))
         sentence = f"No node of the fleet says its {key}, so none is known to have {value!r}."
         return entry.error(sentence, near_name(key, sorted(machines.labels)) or _remedy(key, value))
-    every = ", ".join(f"{each.key}{'==' if each.is_equal else '!='}{each.value}" for each in places)
+    every = ", ".join(map(str, places))
     first = next(iter(places.values()))
     return first.error(f"No node of the fleet meets all of this at once: {every}.", "Take one of them out.")
 

@@ -13,7 +13,7 @@ from springtide.formats.fleet_labels import NO_LABELS
 from springtide.formats.platforms import canonical_platform
 from springtide.formats.springtide_keys import MAX_INSTANCES
 from springtide.model.identifiers import AppName, ServiceId, SiteName, service_id
-from springtide.model.workloads import Constraint, PlacementRules
+from springtide.model.workloads import Constraint, PlacementRules, neighbours_awaited
 
 _EXPRESSION = re.compile(r"\s*([^=!\s]+)\s*(==|!=)\s*(.*?)\s*")
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -74,17 +74,10 @@ def refuse_circles_of_near(rules: Mapping[ServiceId, PlacementRules], entries: M
 
     Of two that name each other the first by id goes ahead, so only longer circles can't begin.
     """
-    waits = {
-        name: [other for other in each.near if other in rules and not (name in rules[other].near and name <= other)]
-        for name, each in rules.items()
-    }
-    begun: set[ServiceId] = set()
-    while free := [name for name, others in waits.items() if name not in begun and begun.issuperset(others)]:
-        begun.update(free)
-    stuck = [name for name in waits if name not in begun]
-    if not stuck:
+    awaited = neighbours_awaited(rules)
+    if not awaited:
         return
-    circle = _circle(stuck[0], {name: [other for other in waits[name] if other not in begun] for name in stuck})
+    circle = _circle(next(iter(awaited)), awaited)
     steps = ", ".join(f"{name} near {other}" for name, other in zip(circle, (*circle[1:], circle[0]), strict=True))
     raise entries[circle[0]].error(
         f"None of these could be the first to start, since each waits for the next: {steps}.", "Take one of them out."

@@ -10,7 +10,6 @@ from springtide.formats.fleet_amounts import kinds_of
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import PoolName
 from springtide.model.resources import Resources, total
-from springtide.model.workloads import Constraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +18,6 @@ class Machine:
 
     resources: Resources
     attributes: Mapping[str, str]
-
-    def meets(self, constraint: Constraint) -> bool:
-        """Whether it may be used; one that doesn't say has no value, so it meets every ``!=``."""
-        return (self.attributes.get(constraint.key) == constraint.value) is constraint.is_equal
 
 
 @dataclass(frozen=True, slots=True)

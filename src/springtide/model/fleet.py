@@ -106,6 +106,13 @@ class Pool:
     def is_elastic(self) -> bool:
         return self.cloud is not None
 
+    def contributed_of(self, healthy: Resources) -> Resources:
+        """What of the pool's healthy allocatable guests may use without borrowing, rounded down, each kind apart."""
+        if self.team is None:
+            return healthy
+        by_kind, share = dict(self.contribution_by_kind), self.contribution_percent
+        return Resources.of((kind, amount * by_kind.get(kind, share) // 100) for kind, amount in healthy.amounts)
+
     def is_owned_by(self, team: TeamName | None) -> bool:
         """Whether it is this team's; the company's pools and rented ones are nobody's."""
         return team is not None and self.team == team

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -124,6 +125,13 @@ class Constraint:
     value: str
     is_equal: bool = True
 
+    def __str__(self) -> str:
+        return f"{self.key}{'==' if self.is_equal else '!='}{self.value}"
+
+    def is_met_by(self, attributes: Mapping[str, str]) -> bool:
+        """Whether a node with these attributes may be used; one that doesn't say has no value."""
+        return (attributes.get(self.key) == self.value) is self.is_equal
+
 
 @dataclass(frozen=True, slots=True)
 class PlacementRules:
@@ -148,6 +156,26 @@ class PlacementRules:
 
     def __bool__(self) -> bool:
         return bool(self.constraints or self.spread or self.max_per_node or self.near or self.apart)
+
+
+def goes_first(id: ServiceId, other: ServiceId, rules_of_other: PlacementRules) -> bool:
+    """Of two services that want to be near each other, the first by id needn't wait for the other's first instance."""
+    return id in rules_of_other.near and id <= other
+
+
+def neighbours_awaited(rules: Mapping[ServiceId, PlacementRules]) -> dict[ServiceId, list[ServiceId]]:
+    """For whom services wait that can never begin, since each waits for another's first instance to be near.
+
+    Empty where all can begin; services that aren't named here are taken to stand already.
+    """
+    waits = {
+        id: [other for other in each.near if other in rules and not goes_first(id, other, rules[other])]
+        for id, each in rules.items()
+    }
+    begun: set[ServiceId] = set()
+    while free := [id for id, others in waits.items() if id not in begun and begun.issuperset(others)]:
+        begun.update(free)
+    return {id: [other for other in waits[id] if other not in begun] for id in waits if id not in begun}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from springtide.planning.layout import attributes_of
 from springtide.planning.market import Listing, Market, PlannedRental, Want
 from springtide.planning.money import money
 from springtide.planning.offers import choose_rentals
-from springtide.planning.siting import NODE_DOMAIN, Siting, meets, words
+from springtide.planning.siting import NODE_DOMAIN, Siting
 from springtide.planning.turns import service_order
 
 PAUSE_AFTER_REFUSAL_SECONDS = 5.0
@@ -151,7 +151,7 @@ def _refusal_by_rules(board: Board, service: Service, pool: Pool, offer: Offer) 
     """Which of a service's placement rules a machine of an offer breaks."""
     attributes = dict(attributes_of(Node(NodeId(""), pool.name, offer.resources, offer.labels), pool))
     rules = service.placement
-    broken = [words(each) for each in rules.constraints if not meets(each, attributes)]
+    broken = [str(each) for each in rules.constraints if not each.is_met_by(attributes)]
     siting = Siting(board)
     broken += [
         f"near {other}"

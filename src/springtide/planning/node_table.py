@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,10 +104,10 @@ class NodeTable:
         rows = sorted({int(row) for part in found for row in part}, key=lambda row: self.nodes[row].id)
         return np.array(rows, dtype=np.int64)
 
-    def rows_where(self, constraint: Constraint, meets: Callable[[Mapping[str, str]], bool]) -> BoolArray:
+    def rows_where(self, constraint: Constraint) -> BoolArray:
         """By row whether its attributes meet a constraint: asked once for each class of nodes."""
         if constraint not in self._masks:
-            by_class = np.array([meets(attributes) for attributes in self.classes] or [False], dtype=np.bool_)
+            by_class = np.array([constraint.is_met_by(each) for each in self.classes] or [False], dtype=np.bool_)
             self._masks[constraint] = by_class[self.class_of]
         return self._masks[constraint]
 

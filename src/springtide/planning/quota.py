@@ -12,18 +12,9 @@ from springtide.model.fleet import Pool
 from springtide.model.resources import Resources
 
 
-def contributed_part(pool: Pool, healthy: Resources) -> Resources:
-    """What guests may use without borrowing."""
-    if pool.team is None:
-        return healthy
-    by_kind = dict(pool.contribution_by_kind)
-    share = pool.contribution_percent
-    return Resources.of((kind, amount * by_kind.get(kind, share) // 100) for kind, amount in healthy.amounts)
-
-
 def own_part(pool: Pool, healthy: Resources) -> Resources:
     """The team's nominal quota."""
-    return healthy - contributed_part(pool, healthy)
+    return healthy - pool.contributed_of(healthy)
 
 
 def lending_limit(pool: Pool, own: Resources) -> Resources:

@@ -6,14 +6,13 @@ instances (so many a node, near, apart, spread) is counted by row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from springtide.model.identifiers import ServiceId
 from springtide.model.resources import Resources
-from springtide.model.workloads import Constraint, PlacementRules, Service
+from springtide.model.workloads import Service, goes_first
 from springtide.planning.board import Board
 from springtide.planning.crossings import Crossings
 from springtide.planning.layout import BoolArray, IntArray
@@ -22,16 +21,6 @@ NODE_DOMAIN = "node"
 """The domain that every node is by itself."""
 LINE = "line"
 """The filter of nodes that the line carries no more for."""
-
-
-def meets(constraint: Constraint, attributes: Mapping[str, str]) -> bool:
-    """Whether a node with these attributes may be used; one that doesn't say has no value."""
-    return (attributes.get(constraint.key) == constraint.value) is constraint.is_equal
-
-
-def meets_all(rules: PlacementRules, attributes: Mapping[str, str]) -> bool:
-    """Whether a node with these attributes meets every constraint."""
-    return all(meets(constraint, attributes) for constraint in rules.constraints)
 
 
 @dataclass(slots=True)
@@ -64,7 +53,7 @@ class Siting:
     def filters(self, service: Service, rows: IntArray) -> list[tuple[str, BoolArray]]:
         """The rules that say anything, in words, with whether each row passes."""
         rules = service.placement
-        found = [(words(each), self._meets(each)) for each in rules.constraints] if rules else []
+        found = [(str(each), self.board.table.rows_where(each)) for each in rules.constraints] if rules else []
         if rules.max_per_node:
             count = self._counts(service.id)
             found.append((f"at most {rules.max_per_node} a node", count < rules.max_per_node))
@@ -89,9 +78,6 @@ class Siting:
             ranks = crowd[domains] if ranks is None else ranks * (int(crowd.max(initial=0)) + 1) + crowd[domains]
         return ranks
 
-    def _meets(self, constraint: Constraint) -> BoolArray:
-        return self.board.table.rows_where(constraint, lambda attributes: meets(constraint, attributes))
-
     def _counts(self, service: ServiceId) -> IntArray:
         counts = np.zeros(len(self.board.table.class_of), dtype=np.int64)
         for found in (self.board.standing(service), self.tried.get(service, {})):
@@ -110,12 +96,7 @@ class Siting:
         if self._counts(other).any():
             return False
         theirs = self.board.services.get(other)
-        return theirs is not None and service.id in theirs.placement.near and service.id <= other
-
-
-def words(constraint: Constraint) -> str:
-    """A constraint as people write it."""
-    return f"{constraint.key}{'==' if constraint.is_equal else '!='}{constraint.value}"
+        return theirs is not None and goes_first(service.id, other, theirs.placement)
 
 
 def tally_refusals(siting: Siting, service: Service, rows: IntArray) -> tuple[tuple[str, int], ...]:
