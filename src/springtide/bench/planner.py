@@ -118,7 +118,7 @@ def _measure(size: Size, rounds: int, from_nothing: bool) -> Values:
 def _measure_looking(stage: Stage) -> Values:
     cold, indexing = _timed(lambda: advance(Index(), stage.everything()))
     _, first = _timed(lambda: plan(cold, stage.now))
-    looked, looking = _timed(lambda: advance(stage.index, [stage.router_view(stage.now + LOOK)]))
+    looked, looking = _timed(lambda: advance(stage.index, [stage.next_look()]))
     again, full = _timed(lambda: plan(looked, stage.now + LOOK))
     forgotten = advance(looked, [PlanCommitted(Carry())])
     _, without_carry = _timed(lambda: plan(forgotten, stage.now + LOOK))
@@ -179,8 +179,8 @@ def _wanting(service: Service, count: int) -> Change:
 def _measure_from_nothing(stage: Stage) -> Values:
     """All that runs is wanted, and nothing is placed or rented."""
     counts = Counter(each.service for each in stage.record.placements.values())
-    wanting = stage.after(_wanting(service, counts[id]) for id, service in stage.record.services.items())
-    empty = Stage.of(replace(wanting, placements={}, rentals={}, leases={}))
+    wanting = stage.record_after(_wanting(service, counts[id]) for id, service in stage.record.services.items())
+    empty = Stage(replace(wanting, placements={}, rentals={}, leases={}))
     made, seconds = _timed(lambda: plan(empty.index, empty.now))
     return [
         ("all from nothing", "s", seconds),
@@ -192,9 +192,9 @@ def _measure_from_nothing(stage: Stage) -> Values:
 def _measure_memory(size: Size) -> Values:
     """A fleet at rest, looked at from cold and planned again: the peak, and what of it lasts."""
     begun = _resident_mb()
-    stage = Stage.of(make_record(size))
-    stage.index = Index()
+    stage = Stage(make_record(size))
     observed = stage.everything()
+    stage.index = Index()
     told = _resident_mb()
     stage.index = advance(Index(), observed)
     indexed = _resident_mb()
@@ -223,7 +223,7 @@ def _resident_mb() -> float:
 def write_profile(size: Size, file: Path) -> Values:
     """Where a full plan and one after a changed service spend their time: the dearest functions, by their own."""
     stage = Stage.at_rest(make_record(size))
-    looked = advance(stage.index, [stage.router_view(stage.now + LOOK)])
+    looked = advance(stage.index, [stage.next_look()])
     service = min(stage.record.services.values(), key=lambda each: each.id)
     changed = [_wanting(service, service.scale.maximum + 1)]
     tables = [
