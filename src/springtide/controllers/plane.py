@@ -20,6 +20,8 @@ from springtide.controllers.routes import RouteKeeper
 from springtide.controllers.supervision import repeat
 from springtide.controllers.usage import UsageWatcher
 from springtide.engines.base import Engine
+from springtide.planning.index import Index
+from springtide.planning.planner import Plan
 from springtide.routers.base import Router
 from springtide.store.base import Store
 
@@ -51,16 +53,7 @@ class ControlPlane:
         self._actor = Actor(
             adapters.engine, adapters.clouds, self._watcher, self.mailbox, lambda: self.follower.record, now
         )
-        self._reconciler = Reconciler(
-            adapters.store,
-            self.mailbox,
-            self.follower,
-            self._actor,
-            self._routes,
-            planner=planner,
-            now=now,
-            on_plan=self.chronicle.note,
-        )
+        self._reconciler = Reconciler(self.mailbox, self.follower, self._carry_out, planner=planner, now=now)
         self._machines = [MachineWatcher(cloud, self.mailbox, LOOK_SECONDS) for cloud in adapters.clouds.values()]
         self._usage = UsageWatcher(adapters.engine, self.mailbox, lambda: self.follower.record, now)
 
@@ -89,3 +82,9 @@ class ControlPlane:
     async def _reconcile(self) -> None:
         await self._reconciler.reconcile()
         await self._reconciler.wait(self.follower.record.fleet.scaling.period_seconds)
+
+    def _carry_out(self, index: Index, plan: Plan) -> None:
+        """Let everybody who acts go on from this plan, and the chronicle show it."""
+        self._actor.dispatch(plan.actions)
+        self._routes.want(plan.now, plan.routes)
+        self.chronicle.note(index, plan)

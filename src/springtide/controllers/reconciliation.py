@@ -6,19 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from springtide.controllers.actions import Actor
 from springtide.controllers.mailbox import Mailbox
 from springtide.controllers.records import RecordFollower
-from springtide.controllers.routes import RouteKeeper
 from springtide.model.errors import StaleReadError
 from springtide.planning.index import Index, PlanCommitted
 from springtide.planning.planner import Plan, plan
-from springtide.store.base import Fence, ReadVersions, Store
 
 LEAST_GAP_SECONDS = 0.05
 """News is answered at once, but not more often than this."""
 
 Planner = Callable[[Index, datetime], Awaitable[Plan]]
+CarryOut = Callable[[Index, Plan], None]
+"""Takes a committed plan, and the index it was made from, to everybody who acts on it; begins, and doesn't wait."""
 
 
 async def plan_inline(index: Index, now: datetime) -> Plan:
@@ -32,42 +31,32 @@ async def plan_in_thread(index: Index, now: datetime) -> Plan:
 
 
 class Reconciler:
-    """Has plans made from the index, commits them, and hands them to those who act."""
+    """Has plans made from the index, commits them, and has them carried out."""
 
     def __init__(
         self,
-        store: Store,
         mailbox: Mailbox,
         follower: RecordFollower,
-        actor: Actor,
-        routes: RouteKeeper,
+        carry_out: CarryOut,
         *,
         planner: Planner,
         now: Callable[[], datetime],
-        on_plan: Callable[[Index, Plan], None],
     ) -> None:
-        self._store = store
         self._mailbox = mailbox
         self._follower = follower
-        self._actor = actor
-        self._routes = routes
+        self._carry_out = carry_out
         self._planner = planner
         self._now = now
-        self._on_plan = on_plan
-        self._fence: Fence | None = None
 
     async def reconcile(self) -> None:
         """One round. Raises StoreError, and FenceLostError where another controller has taken over."""
-        if self._fence is None:
-            self._fence = await self._store.acquire_fence()
+        await self._follower.take_fence()
         index = self._mailbox.index()
         plan = await self._planner(index, self._now())
         if plan.changes and not await self._commit(plan):
             return
         self._mailbox.report(PlanCommitted(plan.carry), is_news=False)
-        self._actor.dispatch(plan.actions)
-        self._routes.want(plan.now, plan.routes)
-        self._on_plan(index, plan)
+        self._carry_out(index, plan)
 
     async def wait(self, period_seconds: float) -> None:
         """Wait for news or a period, and at least the least gap."""
@@ -77,10 +66,7 @@ class Reconciler:
     async def _commit(self, plan: Plan) -> bool:
         """Commit the plan's changes; ``False`` where what it rests on has changed: then plan again."""
         try:
-            version = await self._store.commit(
-                plan.changes, read=ReadVersions(plan.read_versions, {}), fence=self._fence
-            )
+            await self._follower.commit(plan.changes, plan.read_versions)
         except StaleReadError:
             return False
-        await self._follower.wait_until(version)
         return True
