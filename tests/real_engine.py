@@ -1,4 +1,4 @@
-"""A real Docker Engine for tests: skipped where none answers, swept clean of what the test made."""
+"""A real Docker Engine for tests: they lack it where none answers; swept clean of what the test made."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from springtide.engines.docker import DockerEngine
 from springtide.model.errors import EngineError
 from springtide.model.identifiers import AppName
+from tests.required import Tool, lacks
 
 BUSYBOX = "springtide/busybox:1"
 PYTHON = "springtide/python:3"
@@ -27,7 +26,7 @@ async def a_docker_engine(*apps: str) -> AsyncIterator[DockerEngine]:
     try:
         await engine.start()
     except EngineError as error:
-        pytest.skip(f"needs a Docker Engine: {error}")
+        lacks(Tool.DOCKER_ENGINE, str(error))
     make_base_images()
     try:
         yield engine

@@ -13,6 +13,15 @@ from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService
 from springtide.routers.haproxy import HaproxyRouter
+from tests.required import Tool, lacks
+
+
+def distribution_haproxy() -> Path:
+    """The program of the distribution's package, for tests that run it beside the wheel's."""
+    program = Path("/usr/sbin/haproxy")
+    if not program.exists():
+        lacks(Tool.HAPROXY, "install the distribution's package haproxy")
+    return program
 
 
 def a_free_port() -> int:

@@ -16,7 +16,6 @@ from springtide.model.identifiers import CloudName, NodeId, PoolName, ServiceId,
 from springtide.model.observations import (
     CloudView,
     ContainerState,
-    EngineInstance,
     Machine,
     MachineState,
     ProbedInstance,
@@ -30,10 +29,13 @@ from springtide.model.workloads import Route, ScalePolicy, Service
 from springtide.planning.explanation import Explanation
 from springtide.planning.index import Index
 from springtide.planning.planner import plan
+from springtide.planning.world import running_instance
 from springtide.store.memory import MemoryStore
 from tests.builders import START, a_fleet, a_placement, a_revision, a_service, amount, an_app
 
 FEED, REDPACKET = ServiceId("feed/web"), ServiceId("redpacket/web")
+ADDRESS = "10.0.0.2"
+"""Of every container."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ class HandMadePlatform:
 
     def see(self, *placements: Placement, readiness: Readiness = Readiness.READY, detail: str = "GET /: 200") -> None:
         """Let the containers of these placements run, with what their probes say."""
-        seen = {each.instance: _container(each, self.moment) for each in placements}
+        seen = {each.instance: replace(running_instance(each, self.moment), address=ADDRESS) for each in placements}
         probed = {id: ProbedInstance(id, readiness, self.moment, detail) for id in seen}
         self.index = replace(
             self.index,
@@ -79,19 +81,6 @@ class HandMadePlatform:
     def explain(self) -> None:
         """Take the reasons from a real plan of what there is now."""
         self.explanations = plan(self.index, self.moment).explanations
-
-
-def _container(placement: Placement, moment: datetime) -> EngineInstance:
-    return EngineInstance(
-        id=placement.instance,
-        service=placement.service,
-        revision=placement.revision,
-        node=placement.node,
-        state=ContainerState.RUNNING,
-        image="sha256:1",
-        address="10.0.0.2",
-        started_at=moment,
-    )
 
 
 async def a_platform(*, moment: datetime = START) -> HandMadePlatform:
@@ -244,7 +233,7 @@ async def _tell_the_story(platform: HandMadePlatform) -> None:
 def a_container(platform: HandMadePlatform, placement: Placement, lines: Sequence[str]) -> SimulatedContainer:
     """Let the engine itself have this instance, with something in its log."""
     spec: Any = _Spec(placement.instance, placement.service)
-    container = SimulatedContainer(spec=spec, address="10.0.0.2", state=ContainerState.RUNNING, log=list(lines))
+    container = SimulatedContainer(spec=spec, address=ADDRESS, state=ContainerState.RUNNING, log=list(lines))
     platform.engine.machine_state.containers[placement.instance] = container
     return container
 

@@ -20,13 +20,20 @@ from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService, Router
 from springtide.routers.simulated import SimulatedRouter
 from tests.builders import START
-from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint, an_instance, eventually
+from tests.real_router import (
+    RoutedStage,
+    a_free_port,
+    a_haproxy_stage,
+    an_endpoint,
+    an_instance,
+    distribution_haproxy,
+    eventually,
+)
 
 FEED = ServiceId("feed/web")
 PAY = ServiceId("pay/web")
 FIRST = an_endpoint(1)
 SECOND = an_endpoint(2)
-DISTRIBUTION_HAPROXY = Path("/usr/sbin/haproxy")
 
 
 class Subject(ABC):
@@ -149,9 +156,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if request.param == "simulated":
         yield SimulatedSubject()
         return
-    if request.param == "distribution-haproxy" and not DISTRIBUTION_HAPROXY.exists():
-        pytest.skip("the distribution's package haproxy is not installed")
-    binary = DISTRIBUTION_HAPROXY if request.param == "distribution-haproxy" else None
+    binary = distribution_haproxy() if request.param == "distribution-haproxy" else None
     async with a_haproxy_subject(tmp_path / "router", binary) as haproxy:
         yield haproxy
 

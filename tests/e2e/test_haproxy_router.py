@@ -19,16 +19,19 @@ from springtide.model.observations import RouterView
 from springtide.model.workloads import Route
 from springtide.routers.base import Endpoint, RoutedService
 from springtide.routers.haproxy import HaproxyRouter
-from tests.real_router import RoutedStage, a_free_port, a_haproxy_stage, an_endpoint, eventually
-
-DISTRIBUTION_HAPROXY = Path("/usr/sbin/haproxy")
+from tests.real_router import (
+    RoutedStage,
+    a_free_port,
+    a_haproxy_stage,
+    an_endpoint,
+    distribution_haproxy,
+    eventually,
+)
 
 
 @pytest.fixture(params=["wheel", "distribution"])
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RoutedStage]:
-    if request.param == "distribution" and not DISTRIBUTION_HAPROXY.exists():
-        pytest.skip("the distribution's package haproxy is not installed")
-    binary = DISTRIBUTION_HAPROXY if request.param == "distribution" else None
+    binary = distribution_haproxy() if request.param == "distribution" else None
     async with a_haproxy_stage(tmp_path / "router", binary) as made:
         yield made
 

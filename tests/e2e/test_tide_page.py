@@ -23,6 +23,7 @@ from springtide.model.workloads import ScalePolicy
 from tests.api.platforms import FEED, HandMadePlatform, a_high_tide, a_sample, placed
 from tests.api.serving import served
 from tests.builders import a_pool
+from tests.required import Tool, lacks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = (
@@ -36,11 +37,12 @@ ARGUMENTS = (
 )
 PATIENCE_MILLISECONDS = 30_000
 """Both cores may be busy with other tests."""
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine (apt install chromium)")
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        lacks(Tool.CHROMIUM, "install the distribution's package chromium")
     async with async_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MILLISECONDS)
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

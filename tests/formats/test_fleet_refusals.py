@@ -6,6 +6,7 @@ import pytest
 
 from springtide.formats.fleet import parse_fleet
 from springtide.model.errors import FleetFileError
+from tests.formats.fleet_refusals import Refusal, check_refusal
 
 FLEET = """\
 sites: {home: {}, cloudtown: {cloud: true}}
@@ -231,15 +232,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "words", "remedy"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_a_fleet_file_is_refused_for(old: str, new: str, line: int, key: str, words: str, remedy: str) -> None:
-    assert FLEET.count(old) == 1, "the test must change one place"
-    with pytest.raises(FleetFileError) as caught:
-        parse_fleet(FLEET.replace(old, new), "springtide.yaml")
-    error = caught.value
-    assert (error.file, error.line, error.key) == ("springtide.yaml", line, key), str(error)
-    assert words in error.sentence
-    assert remedy in error.remedy
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_fleet_file_is_refused_for(refusal: Refusal) -> None:
+    check_refusal(FLEET, refusal)
 
 
 def test_the_file_itself_is_accepted() -> None:
