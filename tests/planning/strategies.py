@@ -91,7 +91,11 @@ def fleets(draw: st.DrawFn) -> Fleet:
         nodes=nodes,
         clouds=(Cloud(CLOUD, "simulated", SiteName("away"), offers),),
         budgets=budgets,
-        reclaim=ReclaimTerms(draw(st.sampled_from([0.0, 2.0, 4.0])), draw(st.sampled_from([0.0, 1.0, 2.0]))),
+        reclaim=ReclaimTerms(
+            notice_seconds=draw(st.sampled_from([0.0, 2.0, 4.0])),
+            grace_seconds=draw(st.sampled_from([0.0, 1.0, 2.0])),
+            hold_seconds=draw(st.sampled_from([0.0, 1.0, 3.0])),
+        ),
         scaling=ScalingTerms(
             up_seconds=1,
             down_seconds=draw(st.sampled_from([1, 3])),

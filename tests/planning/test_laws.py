@@ -15,7 +15,7 @@ from springtide.planning.index import Index
 from springtide.planning.planner import Plan
 from springtide.planning.victims import choose_victims
 from tests.builders import a_placement
-from tests.planning import laws, laws_of_change, laws_of_reasons
+from tests.planning import laws, laws_of_change, laws_of_fairness, laws_of_reasons
 from tests.planning.examples import examples
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories, reordered, shapes
@@ -28,6 +28,7 @@ STEP_LAWS: tuple[Callable[[Moment], None], ...] = (
     laws.law_1_rents_keep_to_limit_and_stock,
     laws.law_3_owners_are_left_alone_at_home,
     laws.law_6_no_missing_instance_fits,
+    laws_of_fairness.law_7_whoever_gives_way_may_be_asked_to,
     laws_of_change.law_8_the_dearest_leave_first,
     laws_of_change.law_9_make_before_break,
     laws_of_change.law_9_few_moves_at_once,
@@ -38,7 +39,7 @@ STEP_LAWS: tuple[Callable[[Moment], None], ...] = (
 """What one plan can keep or break by itself, however little of the plans before was carried out."""
 
 
-def test_laws_1_3_6_8_9_10_and_11_hold_after_every_step() -> None:
+def test_laws_1_3_and_6_to_11_hold_after_every_step() -> None:
     """Also that the histories reach what the laws speak of: a property that nothing exercises can't fail."""
     codes: set[str] = set()
 
@@ -55,6 +56,7 @@ def test_laws_1_3_6_8_9_10_and_11_hold_after_every_step() -> None:
     every_law_holds()
     assert {"grow", "shrink", "new-revision", "come-home", "exited", "unhealthy"} <= codes
     assert {"reclaim-notice", "above-limit", "node-leaves", "node-shrunk", "service-removed"} <= codes
+    assert {"fair-share", "gives-way"} <= codes
     assert {"rent", "return", "node-limit", "budget-spent", "out-of-stock", "not-proven"} <= codes
 
 
