@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from springtide.model.fleet import Department, Team
 from springtide.model.identifiers import NodeId, TeamName
-from springtide.model.placements import Placement
+from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import total
 from springtide.model.workloads import Band
+from tests.planning.laws import is_blocked
 from tests.planning.moments import Moment
 
 
@@ -85,6 +86,23 @@ def placement_rules_are_kept(moment: Moment) -> None:
         if rules.domain == "node":
             crowded = [other.instance for other in here if other.service in rules.apart]
             assert not crowded, f"{each.instance} stands beside {crowded}"
+
+
+def misplaced_ones_only_wait_for_room(moment: Moment) -> None:
+    """At rest, who stands where a constraint forbids is there only because its service lacks room elsewhere."""
+    attributes = _attributes(moment)
+    for each in moment.placed():
+        service = moment.after.services.get(each.service)
+        if service is None or each.state is not PlacementState.RUNNING or each.node not in attributes:
+            continue
+        broken = [
+            str(constraint)
+            for constraint in service.placement.constraints
+            if (attributes[each.node].get(constraint.key) == constraint.value) is not constraint.is_equal
+        ]
+        explanation = moment.plan.explanations[each.service]
+        is_lacking = explanation.missing > 0 or explanation.waiting > 0 or is_blocked(explanation.refusals)
+        assert not broken or is_lacking, f"{each.instance} stays on {each.node}, which isn't {broken}"
 
 
 def _attributes(moment: Moment) -> dict[NodeId, dict[str, str]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
-from springtide.model.identifiers import RevisionId
+from springtide.model.fleet import Node
+from springtide.model.identifiers import NodeId, RevisionId
+from springtide.model.record import Change, Kind
 from springtide.model.resources import Resources
+from springtide.model.workloads import Constraint, PlacementRules
 from tests.builders import HOME_LADDER, MIB, a_fleet, a_pool, a_service, amount, nodes
 from tests.planning.world import World
 
@@ -110,3 +114,60 @@ def test_a_node_made_smaller_than_what_it_holds_is_relieved_guests_first() -> No
     world.run(11)
     assert (len(world.ready(FEED)), len(world.ready(RED))) == (2, 0)
     assert world.event_codes().count("node-shrunk") == 2
+
+
+ROOMY = amount(400, 512)
+IN_A = PlacementRules((Constraint("zone", "a"),))
+
+
+def zoned(*zones: str, size: Resources = ROOMY) -> tuple[Node, ...]:
+    """One node of feed's a zone."""
+    plain = nodes("feed", len(zones), size)
+    return tuple(replace(node, labels=(("zone", zone),)) for node, zone in zip(plain, zones, strict=True))
+
+
+def on_nodes(world: World) -> dict[str, int]:
+    return dict(Counter(each.node for each in world.running(FEED)))
+
+
+def test_who_stands_where_a_changed_constraint_forbids_is_replaced_a_few_at_a_time_and_the_count_is_kept() -> None:
+    service = a_service(FEED, 8, ladder=HOME_LADDER)
+    world = World(
+        a_fleet(pools=(a_pool("feed", "feed"),), nodes=zoned("a", "b", "b", size=amount(400, 512))), [service]
+    )
+    world.run(2)
+    assert set(on_nodes(world)) > {"feed-1"}
+    world.put(Change(Kind.SERVICE, service.id, replace(service, placement=IN_A)))
+    least, most = 8, 0
+    for _ in range(20):
+        world.tick()
+        least, most = min(least, len(world.ready(FEED))), max(most, len(world.containers))
+    assert on_nodes(world) == {"feed-1": 8}
+    assert (least, most) == (8, 10)
+    event = world.find_event(lambda code: code == "misplaced")
+    assert event.reason.figure("constraint") == "zone==a"
+
+
+def test_a_node_whose_label_changes_loses_those_who_may_not_stand_on_it() -> None:
+    service = a_service(FEED, 2, ladder=HOME_LADDER, placement=IN_A)
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=zoned("a", "b")), [service])
+    world.run(2)
+    assert on_nodes(world) == {"feed-1": 2}
+    world.set_fleet(nodes=zoned("b", "a"))
+    world.run(8)
+    assert on_nodes(world) == {"feed-2": 2}
+
+
+def test_without_room_where_it_may_stand_an_instance_serves_on_and_why_says_what_lacks() -> None:
+    service = a_service(FEED, 2, ladder=HOME_LADDER, resources=amount(200))
+    small = (*zoned("b"), *(replace(each, id=NodeId("feed-9")) for each in zoned("a", size=amount(100, 512))))
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=small), [service])
+    world.run(2)
+    world.put(Change(Kind.SERVICE, service.id, replace(service, placement=IN_A)))
+    world.run(5)
+    assert (len(world.ready(FEED)), world.why(FEED).missing) == (2, 1)
+    world.settle()
+    world.put(Change(Kind.SERVICE, service.id, service))
+    world.run(2)
+    assert world.why(FEED).missing == 0
+    assert "taken-back" in world.event_codes()

@@ -24,20 +24,9 @@ from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
 from springtide.model.placements import Eviction, Placement
 from springtide.model.workloads import PlacementRules, Route, Service
+from springtide.planning.evictions import IN_WORDS
 from springtide.planning.explanation import Explanation
 
-_RULES = {
-    "reclaim": "its owner reclaims the capacity",
-    "gives-way": "it gives way to a higher band",
-    "fair-share": "its team uses more than its fair share",
-    "home": "it moves to a cheaper place",
-    "revision": "a newer revision replaces it",
-    "shrink": "fewer are wanted",
-    "unhealthy": "its probes fail",
-    "node-leaves": "its node leaves",
-    "node-shrunk": "its node has become too small",
-    "unpaid": "its node's next billing period can't be paid",
-}
 _CHOICES = {
     "noticed": "it had notice already",
     "minimum-availability": "its service keeps enough available without it",
@@ -212,7 +201,7 @@ def eviction_wire(eviction: Eviction, now: datetime) -> EvictionWire:
 
 def eviction_sentence(eviction: Eviction) -> str:
     """What follows "it must leave": for which rule and whom, and why it and not another."""
-    why = _RULES.get(eviction.rule, eviction.rule)
+    why = IN_WORDS.get(eviction.rule, eviction.rule)
     whom = f" for {eviction.beneficiary}" if eviction.beneficiary else ""
     choice = f"; chosen since {_CHOICES.get(eviction.chosen_by, eviction.chosen_by)}" if eviction.chosen_by else ""
     return f", since {why}{whom}{choice}"

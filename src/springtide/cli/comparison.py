@@ -8,19 +8,9 @@ import typer
 
 from springtide.cli.group import ExitCode
 from springtide.cli.tables import money, print_json, print_table
+from springtide.planning.evictions import IN_WORDS
 
 MOST_DEPARTURES = 20
-_RULES = {
-    "reclaim": "its owner takes the capacity back",
-    "home": "it moves to a cheaper place",
-    "revision": "a newer revision replaces it",
-    "unhealthy": "its probes fail",
-    "node-leaves": "its node leaves",
-    "node-shrunk": "its node has become too small",
-    "unpaid": "its node's next billing period can't be paid",
-    "shrink": "its service wants fewer",
-    "stopped": "it ended",
-}
 
 
 def show_comparison(said: dict[str, Any], *, as_json: bool) -> None:
@@ -88,7 +78,7 @@ def _departures(said: dict[str, Any]) -> list[str]:
     lines = [f"\n{len(leaving)} instances would have to leave:"] if leaving else []
     for each in leaving[:MOST_DEPARTURES]:
         whom = f" (for {each['beneficiary']})" if each["beneficiary"] else ""
-        rule = _RULES.get(each["rule"], each["rule"])
+        rule = IN_WORDS.get(each["rule"], each["rule"])
         lines.append(f"  {each['seconds']:6.1f} s  {each['instance']} leaves {each['node']}: {rule}{whom}")
     if len(leaving) > MOST_DEPARTURES:
         lines.append(f"  and {len(leaving) - MOST_DEPARTURES} more; --json has them all")

@@ -21,6 +21,7 @@ from springtide.planning.evictions import LEAVES_IF
 from springtide.planning.fairness import Shares
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 from springtide.planning.memo import Memo, holds_still
+from springtide.planning.misplacement import broken_constraint
 from springtide.planning.money import Purse
 
 
@@ -222,7 +223,8 @@ class Draft:
         probed = self.index.readiness.get(placement.instance)
         if probed is not None and probed.readiness is Readiness.UNREADY:
             return False
-        return placement.revision == self.service(placement.service).revision
+        is_current = placement.revision == self.service(placement.service).revision
+        return is_current and broken_constraint(self.board, placement) is None
 
 
 def is_staying(placement: Placement) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 RECLAIM = "reclaim"
 """Its owner wants the room, or a limit was lowered below use."""
 GIVES_WAY = "gives-way"
@@ -10,11 +12,29 @@ FAIR_SHARE = "fair-share"
 """A team with a lower share wants the room."""
 REVISION = "revision"
 """A newer revision takes its place."""
+MISPLACED = "misplaced"
+"""Its node doesn't meet its service's constraints, or no longer."""
 HOME = "home"
 """A cheaper rung has room."""
 
 NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
 """For somebody's sake: withdrawn where nobody needs the room any more."""
-LEAVES_IF = (*NOTICES, REVISION)
-"""Evictions that free nothing by themselves: a notice may be withdrawn, and an old revision leaves only once
+LEAVES_IF = (*NOTICES, REVISION, MISPLACED)
+"""Evictions that free nothing by themselves: a notice may be withdrawn, and who is outdated leaves only once
 its replacement has found room elsewhere."""
+
+IN_WORDS: Mapping[str, str] = {
+    RECLAIM: "its owner reclaims the capacity",
+    GIVES_WAY: "it gives way to a higher band",
+    FAIR_SHARE: "its team uses more than its fair share",
+    HOME: "it moves to a cheaper place",
+    REVISION: "a newer revision replaces it",
+    MISPLACED: "its service may not stand on its node",
+    "shrink": "fewer are wanted",
+    "unhealthy": "its probes fail",
+    "node-leaves": "its node leaves",
+    "node-shrunk": "its node has become too small",
+    "unpaid": "its node's next billing period can't be paid",
+    "stopped": "it ended",
+}
+"""Every rule, as people read it; the last is no rule, and what is said of those that leave without any."""

@@ -1,16 +1,15 @@
-"""Fewer: what to let go on falling demand, by avoidable cost, and which old revisions to replace."""
+"""Fewer: what to let go on falling demand, by avoidable cost."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement, PlacementState
-from springtide.planning.draft import Draft, is_staying
-from springtide.planning.evictions import REVISION
+from springtide.planning.draft import Draft
 from springtide.planning.money import next_charge
+from springtide.planning.replacement import is_outdated, replace_outdated
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -24,7 +23,7 @@ def shrink(draft: Draft) -> None:
     for id in sorted(draft.board.groups.keys() - draft.index.record.services.keys()):
         _drain_removed_service(draft, id)
     for id in sorted(draft.index.record.services):
-        _replace_old_revisions(draft, id)
+        replace_outdated(draft, id)
         surplus = draft.staying_count(id) - draft.demands[id].count
         leaving = by_avoidable_cost(draft, draft.staying(id))[:surplus] if surplus > 0 else []
         for placement in leaving:
@@ -44,7 +43,7 @@ def _drain_removed_service(draft: Draft, id: ServiceId) -> None:
 
 
 def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placement]:
-    """The dearest first: old revisions, then cloud, borrowed, shared, own.
+    """The dearest first: what is outdated, then cloud, borrowed, shared, own.
 
     Within the cloud the soonest next charge first, then the dearest machine, then the one with the
     least on it, so that machines empty; otherwise what isn't ready, then the youngest.
@@ -56,7 +55,7 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
         rung, machine = rungs[placement.instance], machines.get(placement.node)
         in_cloud = rung is Rung.CLOUD
         return (
-            placement.revision == draft.service(placement.service).revision,
+            not is_outdated(draft, placement),
             -rung.order,
             next_charge(machine) if machine else _NEVER,
             -machine.price_micros_per_hour if machine else 0,
@@ -67,27 +66,3 @@ def by_avoidable_cost(draft: Draft, placements: list[Placement]) -> list[Placeme
         )
 
     return sorted(placements, key=key)
-
-
-def _replace_old_revisions(draft: Draft, id: ServiceId) -> None:
-    """Ask a few instances of older revisions at a time to leave once they are replaced.
-
-    What they hold isn't counted as leaving: their replacements would wait for it, and they for those.
-    """
-    revision, count = draft.service(id).revision, draft.demands[id].count
-    if all(key[1] == revision for key in draft.board.groups.get(id, ())) and not draft.board.departing.get(id):
-        return
-    running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
-    leaving = [each for each in running if each.eviction is not None and each.eviction.rule == REVISION]
-    for placement in [each for each in leaving if each.revision == revision]:
-        draft.update(replace(placement, eviction=None))
-        sentence = f"{placement.instance} stays after all: revision {revision} is wanted again."
-        draft.say(id, "taken-back", sentence, instance=placement.instance)
-    old = [each for each in running if each.revision != revision and is_staying(each)]
-    at_once = max(1, count // 4)
-    for placement in old[: max(0, at_once - sum(1 for each in leaving if each.revision != revision))]:
-        if id in draft.blocked:
-            return
-        draft.update(replace(placement, eviction=Eviction(REVISION, draft.now)))
-        sentence = f"{placement.instance} makes way for revision {revision}."
-        draft.say(id, "new-revision", sentence, instance=placement.instance, revision=revision)
