@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from springtide.model.events import Event, Reason
+from springtide.model.mounts import FileMount
 from springtide.model.record import VALUE_TYPES, Change, Kind
 from springtide.model.workloads import Healthcheck, HttpProbe, Revision, TcpProbe
 from springtide.store.codec import decode, decode_changes, encode, encode_changes
@@ -49,6 +50,8 @@ def of_type(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(of_type, get_args(hint)))
     if get_origin(hint) is tuple:
         return tuples(get_args(hint))
+    if hint is FileMount:
+        return st.builds(FileMount.of, st.just("key"), st.just("/key"), st.binary(max_size=8), is_secret=st.booleans())
     if issubclass(hint, Enum):
         return st.sampled_from(hint)
     types = get_type_hints(hint)

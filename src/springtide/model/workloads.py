@@ -7,8 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from springtide.model.confinement import (
+    ENGINES_ISOLATION,
+    ENGINES_LOGGING,
+    ENGINES_NAMING,
+    ENGINES_SETTINGS,
+    Isolation,
+    KernelSettings,
+    Logging,
+    Naming,
+)
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
 from springtide.model.leases import FULL_LADDER, Rung
+from springtide.model.mounts import FileMount, Mount, VolumeDefinition
+from springtide.model.networks import OWN_NETWORKS, Attachment, NetworkDefinition
 from springtide.model.resources import NOTHING, Resources
 
 
@@ -74,9 +86,31 @@ class Limits:
     cpu_millis: int = 0
 
 
+class RestartCondition(StrEnum):
+    """After which end Springtide starts an instance again."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "no"
+
+
 @dataclass(frozen=True, slots=True)
-class Template:
-    """How to start one instance; two equal templates are one revision.
+class RestartPolicy:
+    """How an instance that ended is repaired; anything but ``ALWAYS`` makes the service a one-shot one.
+
+    At most ``max_attempts`` times (0: no limit), each ``delay_seconds`` after the end before it; one
+    that ran for ``window_seconds`` had started well, and the attempts count anew.
+    """
+
+    condition: RestartCondition = RestartCondition.ALWAYS
+    max_attempts: int = 0
+    delay_seconds: float = 0.0
+    window_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerTemplate:
+    """How to start one container.
 
     ``image`` is an immutable reference: a digest, or the image id where nothing was pulled.
     ``command`` and ``entrypoint`` are ``None`` where the image's own apply.
@@ -97,6 +131,56 @@ class Template:
     """Names under which the instance is found on its networks, the service's name first."""
     stop_grace_seconds: float = 10.0
     stop_signal: str | None = None
+    network_mode: str = OWN_NETWORKS
+    """Instead of ``networks``: ``none``, ``host``, ``bridge`` or ``container:NAME``."""
+    attachments: tuple[Attachment, ...] = ()
+    """How the instance stands on those of its networks where names alone don't say it."""
+    mounts: tuple[Mount, ...] = ()
+    files: tuple[FileMount, ...] = ()
+    isolation: Isolation = ENGINES_ISOLATION
+    naming: Naming = ENGINES_NAMING
+    kernel: KernelSettings = ENGINES_SETTINGS
+    logging: Logging = ENGINES_LOGGING
+    annotations: tuple[tuple[str, str], ...] = ()
+    init: bool | None = None
+    """Whether an init process stands above the command; there is one unless this is ``False``."""
+    tty: bool = False
+    stdin_open: bool = False
+    restart: RestartPolicy = RestartPolicy()
+
+    def attachment(self, network: str) -> Attachment:
+        """How the container stands on this network of its app."""
+        return next((each for each in self.attachments if each.network == network), Attachment(network))
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """One more container of a pod, by its own service's name.
+
+    It shares the network of the instance, so that its template's own networks, modes and names don't count.
+    """
+
+    name: str
+    template: ContainerTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Template(ContainerTemplate):
+    """How to start one instance; two equal templates are one revision.
+
+    With ``companions`` the instance is a pod: they are made after its first container, and go with it.
+    """
+
+    companions: tuple[Companion, ...] = ()
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a second instance can't stand beside the first: an address of it is fixed."""
+        return any(each.is_fixed for each in self.attachments)
+
+    @property
+    def containers(self) -> tuple[ContainerTemplate, ...]:
+        return (self, *(each.template for each in self.companions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +326,23 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A Compose project as deployed. ``networks`` are made per app and isolated from one another."""
+    """A Compose project as deployed. ``networks`` are made per app and isolated from one another.
+
+    Networks that need more than a name are in ``network_definitions``; all named volumes in ``volumes``.
+    """
 
     name: AppName
     team: TeamName
     services: tuple[ServiceId, ...]
     networks: tuple[str, ...] = ("default",)
     deployed_at: datetime | None = None
+    network_definitions: tuple[NetworkDefinition, ...] = ()
+    volumes: tuple[VolumeDefinition, ...] = ()
+
+    def network(self, name: str) -> NetworkDefinition:
+        """The network of this name, an ordinary one where nothing more is said of it."""
+        return next((each for each in self.network_definitions if each.name == name), NetworkDefinition(name))
+
+    def volume(self, name: str) -> VolumeDefinition:
+        """The volume of this name, an ordinary one where nothing more is said of it."""
+        return next((each for each in self.volumes if each.name == name), VolumeDefinition(name))
