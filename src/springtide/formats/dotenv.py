@@ -17,10 +17,31 @@ _COMMENT = re.compile(r"(?:^|[ \t])#.*")
 def parse_dotenv(text: str, file: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a ``.env`` text.
 
-    Values may use variables of ``environment`` (which win) and of earlier lines. Raises
-    ComposeFileError with the line.
+    Values may use variables of ``environment`` (which win) and of earlier lines; a bare name has
+    its value from there, or is left out. Raises ComposeFileError with the line.
     """
     return _Reader(text.replace("\r\n", "\n"), file, environment).read()
+
+
+def parse_raw_env(text: str, file: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a text whose lines are taken as they are: ``NAME=value``, without quotes or variables.
+
+    A bare name has its value from ``environment``, or is left out. Raises ComposeFileError with the line.
+    """
+    variables: dict[str, str] = {}
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        stripped = line.lstrip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, separator, value = stripped.partition("=")
+        if not name or any(character.isspace() for character in name):
+            sentence = f"{name[:40]!r} can't be a variable's name."
+            raise ComposeFileError(sentence, file=file, line=number, remedy="Write NAME=value.")
+        if separator:
+            variables[name] = value
+        elif name in environment:
+            variables[name] = environment[name]
+    return variables
 
 
 class _Reader:
@@ -39,14 +60,17 @@ class _Reader:
                 self._skip_line()
                 continue
             self._position += len(line) - len(line.lstrip())
-            name = self._name(start)
-            if name is not None:
-                variables[name] = self._value({**variables, **self._environment}, start)
+            name, is_bare = self._name(start)
+            known = {**variables, **self._environment}
+            if not is_bare:
+                variables[name] = self._value(known, start)
+            elif name in known:
+                variables[name] = known[name]
             self._skip_line()
         return variables
 
-    def _name(self, start: int) -> str | None:
-        """The name up to its separator; ``None`` for a bare name, which stands for what is set already."""
+    def _name(self, start: int) -> tuple[str, bool]:
+        """The name up to its separator, and whether it is bare: then it stands for what is set already."""
         match = _NAME.match(self._text, self._position)
         if match is None:
             raise self._error(start, "This line doesn't start with a variable's name.", "Write NAME=value.")
@@ -54,9 +78,9 @@ class _Reader:
         separator = self._text[self._position : self._position + 1]
         if separator in ("=", ":"):
             self._position += 1
-            return match[1]
+            return match[1], False
         if separator in ("\n", ""):
-            return None
+            return match[1], True
         raise self._error(start, f"{separator!r} can't stand in a variable's name.", "Write NAME=value.")
 
     def _value(self, variables: Mapping[str, str], start: int) -> str:

@@ -23,18 +23,42 @@ _LONGEST_TERM_SECONDS = 366 * 86400
 _WANTED = "a duration such as 30s, 1m30s or 500ms"
 
 
+def canonical_duration(value: str | int | float) -> str:
+    """A duration the way that Go prints it: ``1h30m0s``, ``1.5s``, ``500ms``, ``0s``.
+
+    Raises ValueError with a sentence. Source: Go's time.Duration.String.
+    """
+    nanos = int(_seconds(str(value)) * 10**9)
+    if nanos < 10**9:
+        unit, size = ("ms", 10**6) if nanos >= 10**6 else ("µs", 1000) if nanos >= 1000 else ("ns", 1)
+        return f"{_decimal(nanos, size)}{unit}" if nanos else "0s"
+    minutes, rest = divmod(nanos, 60 * 10**9)
+    hours, minutes_left = divmod(minutes, 60)
+    ahead = f"{hours}h{minutes_left}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{ahead}{_decimal(rest, 10**9)}s"
+
+
+def _decimal(amount: int, size: int) -> str:
+    whole, rest = divmod(amount, size)
+    digits = f"{rest:0{len(str(size)) - 1}}".rstrip("0") if rest else ""
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
 def parse_duration(value: str | int | float) -> float:
     """Seconds of a duration with units, of which several may follow one another.
 
     Units: ns, us, ms, s, m, h, d, w. Raises ValueError with a sentence; a plain number is
     refused, because the Compose Specification knows none.
     """
-    text = str(value)
+    return float(_seconds(str(value)))
+
+
+def _seconds(text: str) -> Fraction:
     if text == "0":
-        return 0.0
+        return Fraction(0)
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text[:80]!r} isn't {_WANTED}.")
-    return float(sum(Fraction(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text)))
+    return sum((Fraction(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text)), Fraction(0))
 
 
 def parse_seconds(value: str | int | float) -> float:

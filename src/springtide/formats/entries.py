@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from springtide.model.errors import InputError
@@ -21,6 +22,14 @@ class Source:
     error: type[InputError]
 
 
+class Mark(StrEnum):
+    """What an entry does to the one that it is merged over: by itself, or by a YAML tag of Compose."""
+
+    MERGE = ""
+    RESET = "!reset"
+    OVERRIDE = "!override"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A value with the line (from 1) of its key or list dash, and its dotted key.
@@ -33,6 +42,7 @@ class Entry:
     line: int
     key: str
     source: Source
+    mark: Mark = Mark.MERGE
 
     def error(self, sentence: str, remedy: str = "") -> InputError:
         """The error that names this place; the caller raises it."""

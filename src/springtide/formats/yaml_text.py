@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.resolver import VersionedResolver
 
-from springtide.formats.entries import Entry, Scalar, Source, shortened
+from springtide.formats.entries import Entry, Mark, Scalar, Source, shortened
 from springtide.model.errors import InputError
 
 MAX_ENTRIES = 100_000
@@ -26,9 +28,24 @@ _TAG = "tag:yaml.org,2002:"
 _TOO_DEEP = "The file is nested too deeply."
 
 
-def read_yaml(path: Path, error: type[InputError]) -> Entry:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a kind of file may hold beyond plain YAML 1.2.
+
+    ``has_marks`` allows the tags ``!reset`` and ``!override``. Under ``octal_keys`` a number with
+    a leading nought is octal, as in ``mode: 0440``; anywhere else it is refused.
+    """
+
+    has_marks: bool = False
+    octal_keys: frozenset[str] = frozenset()
+
+
+PLAIN = Dialect()
+
+
+def read_yaml(path: Path, error: type[InputError], dialect: Dialect = PLAIN) -> Entry:
     """Read and parse a file. Raises ``error`` where it can't be read or is no YAML."""
-    return parse_yaml(read_text(path, error), Source(str(path), error))
+    return parse_yaml(read_text(path, error), Source(str(path), error), dialect)
 
 
 def read_text(path: Path, error: type[InputError]) -> str:
@@ -45,7 +62,7 @@ def read_text(path: Path, error: type[InputError]) -> str:
         raise error(f"The file can't be read: {reason}.", file=str(path)) from None
 
 
-def parse_yaml(text: str, source: Source) -> Entry:
+def parse_yaml(text: str, source: Source, dialect: Dialect = PLAIN) -> Entry:
     """Parse one YAML document; an empty one is a null entry on line 1.
 
     Raises the source's error for malformed text, duplicate keys, keys that aren't text, unknown
@@ -53,7 +70,7 @@ def parse_yaml(text: str, source: Source) -> Entry:
     """
     try:
         node = YAML(typ="safe", pure=True).compose(text)
-        return Entry(None, 1, "", source) if node is None else _Builder(source).build(node)
+        return Entry(None, 1, "", source) if node is None else _Builder(source, dialect).build(node)
     except MarkedYAMLError as failure:
         raise _malformed(failure, source) from None
     except YAMLError as failure:
@@ -86,8 +103,9 @@ def _malformed(failure: MarkedYAMLError, source: Source) -> InputError:
 class _Builder:
     """Turns the nodes of one document into entries, counting them."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, dialect: Dialect) -> None:
         self._source = source
+        self._dialect = dialect
         self._count = 0
         self._open: set[int] = set()
 
@@ -96,8 +114,10 @@ class _Builder:
         self._count += 1
         if self._count > MAX_ENTRIES:
             raise place.error(f"The file has more than {MAX_ENTRIES} values, aliases counted in.", "Use fewer aliases.")
+        if self._dialect.has_marks and str(node.tag) in (Mark.RESET, Mark.OVERRIDE):
+            return self._marked(node, place)
         if isinstance(node, ScalarNode):
-            return place.with_value(_scalar(node, place))
+            return place.with_value(_scalar(node, place, self._dialect))
         if id(node) in self._open:
             raise place.error("This alias contains itself.", "Write the value out.")
         self._open.add(id(node))
@@ -106,14 +126,22 @@ class _Builder:
         finally:
             self._open.remove(id(node))
 
+    def _marked(self, node: Node, place: Entry) -> Entry:
+        mark = Mark(str(node.tag))
+        if mark == Mark.RESET:
+            return replace(place, mark=mark)
+        built = self.build(_untagged(node), place.key, place.line)
+        return replace(built, mark=mark)
+
     def _collection(self, node: Node, place: Entry) -> dict[str, Entry] | list[Entry]:
         if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
             return self._mapping(node, place)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
-            return [
+            items = [
                 self.build(child, f"{place.key}[{index}]", child.start_mark.line + 1)
                 for index, child in enumerate(node.value)
             ]
+            return [item for item in items if item.mark != Mark.RESET]
         raise _unknown_tag(node, place)
 
     def _mapping(self, node: MappingNode, place: Entry) -> dict[str, Entry]:
@@ -151,7 +179,16 @@ def _key_text(node: Node, place: Entry, line: int) -> str:
     raise wrong.error(f"A key must be text, not {shortened(shown)}.", "Put it in quotes.")
 
 
-def _scalar(node: ScalarNode, place: Entry) -> Scalar:
+def _untagged(node: Node) -> Node:
+    """The node as it would be without its tag."""
+    if isinstance(node, ScalarNode):
+        tag = VersionedResolver().resolve(ScalarNode, node.value, (node.style is None, True))
+        return ScalarNode(tag, node.value, node.start_mark, node.end_mark, style=node.style)
+    kind = "map" if isinstance(node, MappingNode) else "seq"
+    return type(node)(f"{_TAG}{kind}", node.value, node.start_mark, node.end_mark)
+
+
+def _scalar(node: ScalarNode, place: Entry, dialect: Dialect) -> Scalar:
     text = str(node.value)
     kind = str(node.tag).removeprefix(_TAG)
     if kind in ("str", "timestamp", "value", "merge"):
@@ -161,6 +198,8 @@ def _scalar(node: ScalarNode, place: Entry) -> Scalar:
     if kind == "bool":
         return text.lower() in ("true", "yes", "on", "y")
     if kind == "int" and _OCTAL_OF_OLD.fullmatch(text):
+        if place.key.rpartition(".")[2] in dialect.octal_keys:
+            return int(text, 8)
         sentence = f"{text} is {int(text)} to some readers of YAML and {int(text, 8)} to others."
         raise place.error(sentence, "Put it in quotes, or write it without the leading nought.")
     try:
