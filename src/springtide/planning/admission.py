@@ -11,7 +11,7 @@ from springtide.model.resources import Resources, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.board import Board
-from springtide.planning.pool_quotas import RoomLeft
+from springtide.planning.pool_quotas import Gone, GoneGuest, RoomLeft
 
 
 def rung_for(board: Board, service: Service, pool_name: PoolName) -> Rung | None:
@@ -57,8 +57,11 @@ def lacking_without(board: Board, service: Service, pool: PoolName, gone: Sequen
 
 
 def _room_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> RoomLeft:
-    firm = total(each.resources for each in gone if board.quotas.is_firm(each.service))
-    return board.quotas.room_left_without(pool, service.band, total(each.resources for each in gone), firm)
+    firm = [each for each in gone if board.quotas.is_firm(each.service)]
+    leaving = total(each.resources for each in gone if each.instance in board.leaving)
+    leaving_firm = total(each.resources for each in firm if each.instance in board.leaving)
+    left = Gone(total(each.resources for each in gone), total(each.resources for each in firm), leaving, leaving_firm)
+    return board.quotas.room_left_without(pool, service.band, left)
 
 
 def _limits_lacking_without(board: Board, service: Service, pool: PoolName, gone: Sequence[Placement]) -> Resources:
@@ -66,10 +69,10 @@ def _limits_lacking_without(board: Board, service: Service, pool: PoolName, gone
     quotas = board.quotas
     if not quotas.tree.limits:
         return Resources()
-    counted = [(each, team) for each in gone if (team := board.team_of(each)) and quotas.is_firm(each.service)]
-    for each, team in counted:
-        quotas.uses.remove(pool, team, each.resources)
-    breach = quotas.headroom_refusal(service, pool)
-    for each, team in counted:
-        quotas.uses.add(pool, team, each.resources)
+    firm = [
+        GoneGuest(team, each.resources, each.instance in board.leaving)
+        for each in gone
+        if (team := board.team_of(each)) and quotas.is_firm(each.service)
+    ]
+    breach = quotas.headroom_refusal(service, pool, firm)
     return breach.excess if breach is not None else Resources()

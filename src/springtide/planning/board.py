@@ -95,6 +95,8 @@ class Board:
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     touched: set[InstanceId] = field(default_factory=set)
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
+    coming: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+    """How many of a service have room promised on which row."""
     crossings: Crossings | None = None
     """What is reserved of lines between sites; ``None`` where the fleet has no links."""
     _rungs_now: dict[PoolName, tuple[int, PoolRungs]] = field(default_factory=dict)
@@ -207,6 +209,8 @@ class Board:
         """Hold capacity of a node for one instance until it can be placed there."""
         row = self.table.row_of[node]
         self.table.space.promised[row] += self.table.ask(service.resources).vector
+        coming = self.coming.setdefault(service.id, {})
+        coming[row] = coming.get(row, 0) + 1
         self.quotas.promise(self.table.nodes[row].pool, service)
 
     def pools_of(self, team: TeamName) -> list[PoolName]:

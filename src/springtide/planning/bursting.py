@@ -44,10 +44,9 @@ def place_in_cloud(draft: Draft) -> None:
             draft.cloud_refusals[id] = refusal
         elif draft.wanted[id] > 0:
             bursting.setdefault(service.band, []).append(id)
-    siting = Siting(draft.board)
     for band in sorted(bursting, key=lambda each: each.order):
-        _use_rented(draft, siting, elastic, bursting[band])
-        _rent_for(draft, siting, [id for id in bursting[band] if draft.wanted[id] > 0])
+        _use_rented(draft, elastic, bursting[band])
+        _rent_for(draft, [id for id in bursting[band] if draft.wanted[id] > 0])
 
 
 def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
@@ -62,17 +61,17 @@ def _refusal_of_service(draft: Draft, service: Service) -> Reason | None:
     return Reason("not-proven", sentence, (("proof_seconds", seconds), ("revision", service.revision)))
 
 
-def _use_rented(draft: Draft, siting: Siting, elastic: list[PoolName], ids: list[ServiceId]) -> None:
+def _use_rented(draft: Draft, elastic: list[PoolName], ids: list[ServiceId]) -> None:
     """One instance at a time to whoever lacks most: where it fits now, else where it will once a node has booted."""
     hungry = list(ids)
     while hungry:
         id = min(hungry, key=lambda each: service_order(draft, each, _served(draft, each)))
-        if not _use_one(draft, siting, elastic, draft.service(id)) or draft.wanted[id] <= 0:
+        if not _use_one(draft, elastic, draft.service(id)) or draft.wanted[id] <= 0:
             hungry.remove(id)
 
 
-def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Service) -> bool:
-    board = draft.board
+def _use_one(draft: Draft, elastic: list[PoolName], service: Service) -> bool:
+    board, siting = draft.board, Siting(draft.board)
     rows = board.table.rows_in(elastic)
     row = best_row(board.table.space, siting, service, rows, is_now=True)
     if row is not None:
@@ -80,17 +79,16 @@ def _use_one(draft: Draft, siting: Siting, elastic: list[PoolName], service: Ser
         return True
     row = best_row(board.table.space, siting, service, rows[~board.table.space.is_ready[rows]], is_now=False)
     if row is not None:
-        _promise(draft, siting, service, row)
+        _promise(draft, service, row)
     return row is not None
 
 
-def _promise(draft: Draft, siting: Siting, service: Service, row: int) -> None:
+def _promise(draft: Draft, service: Service, row: int) -> None:
     """Hold room on a machine that boots; for who comes after it counts as if it stood there."""
     draft.promise(service, draft.board.table.nodes[row].id)
-    siting.count(service.id, row)
 
 
-def _rent_for(draft: Draft, siting: Siting, ids: list[ServiceId]) -> None:
+def _rent_for(draft: Draft, ids: list[ServiceId]) -> None:
     """Rent for all of a band at once, so that they share machines; note who lacks still, and why."""
     if not ids:
         return
@@ -98,18 +96,18 @@ def _rent_for(draft: Draft, siting: Siting, ids: list[ServiceId]) -> None:
         draft.lacking_since[id] = draft.index.carry.lacking_since.get(id, draft.now)
     choice = choose_rentals(tuple(_want(draft, draft.service(id)) for id in ids), _market(draft))
     for planned in choice.rentals:
-        _carry_out(draft, siting, planned)
+        _carry_out(draft, planned)
     draft.cloud_refusals.update(choice.refusals)
     for id in ids:
         if draft.wanted[id] <= 0:
             del draft.lacking_since[id]
 
 
-def _carry_out(draft: Draft, siting: Siting, planned: PlannedRental) -> None:
+def _carry_out(draft: Draft, planned: PlannedRental) -> None:
     neediest = min(planned.contents, key=lambda id: service_order(draft, id, _served(draft, id)))
     node = _rent(draft, draft.service(neediest), planned.pool, planned.offer)
     for id in planned.contents:
-        _promise(draft, siting, draft.service(id), draft.board.table.row_of[node])
+        _promise(draft, draft.service(id), draft.board.table.row_of[node])
 
 
 def _served(draft: Draft, id: ServiceId) -> int:

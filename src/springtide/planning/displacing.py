@@ -147,11 +147,11 @@ def _yielding(
 def _rule_for(draft: Draft, giver: ServiceId, amount: Resources, taker: Service, shares: Shares) -> str | None:
     """Why an instance of one service would have to give way to one of another, if so."""
     service = draft.index.record.services.get(giver)
-    if service is None:
+    if service is None or _is_waited_for(draft, giver):
         return None
     if service.band.order > taker.band.order:
         return GIVES_WAY
-    if service.band.order < taker.band.order or service.team == taker.team or _is_waited_for(draft, giver):
+    if service.band.order < taker.band.order or service.team == taker.team:
         return None
     after, band = shares.with_more(taker.team, taker.resources, taker.band), taker.band
     is_fairer = after < shares.of(service.team, band) and after <= shares.with_less(service.team, amount, band)

@@ -280,12 +280,12 @@ def _uses_and_limits(board: Board, service: Service, pool: Pool, rung: Rung) -> 
     if pool.is_owned_by(service.team):
         limit = quotas.own_part(pool.name) if rung is Rung.OWN else quotas.healthy.get(pool.name, NOTHING)
         return [(quotas.owner_claim(pool.name), limit)]
-    everybody, idle = quotas.guest_use.get(pool.name, NOTHING), quotas.idle(pool.name)
+    everybody, idle = quotas.guest_claim(pool.name), quotas.idle(pool.name)
     shared = quotas.guest_quota(pool.name, may_borrow=False)
     if service.band is Band.BEST_EFFORT:
         return [(everybody, shared if rung is Rung.SHARED else idle)]
     limit = shared if rung is Rung.SHARED else quotas.guest_quota(pool.name, may_borrow=True)
-    return [(quotas.firm_use(pool.name), limit), (everybody, idle)]
+    return [(quotas.firm_claim(pool.name), limit), (everybody, idle)]
 
 
 def _amount(kind: str, amount: int) -> str:

@@ -6,11 +6,12 @@ of teams and departments. Best-effort may use all that is idle and counts toward
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from springtide.model.fleet import Pool
-from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.identifiers import PoolName, ServiceId, TeamName
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
@@ -27,6 +28,27 @@ class RoomLeft:
 
     shared: Resources
     most: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Guests of a pool that are supposed to have left it: all, the firm ones, and of both what is leaving anyway."""
+
+    everybody: Resources = NOTHING
+    firm: Resources = NOTHING
+    leaving: Resources = NOTHING
+    leaving_firm: Resources = NOTHING
+
+
+NOBODY = Gone()
+
+
+class GoneGuest(NamedTuple):
+    """A firm guest that is supposed to have left: its team, its amount, and whether it is leaving anyway."""
+
+    team: TeamName
+    amount: Resources
+    is_leaving: bool
 
 
 @dataclass(slots=True)
@@ -49,6 +71,13 @@ class PoolQuotas:
     """What guests of one band use of a pool."""
     _owner_leaving: dict[PoolName, Resources] = field(default_factory=dict)
     _promised_own: dict[PoolName, Resources] = field(default_factory=dict)
+    _guests_leaving: dict[tuple[PoolName, bool], Resources] = field(default_factory=dict)
+    """By pool, of those that are firm and of those that aren't."""
+    _guests_promised: dict[tuple[PoolName, bool], Resources] = field(default_factory=dict)
+    _leaving_of: dict[tuple[PoolName, TeamName], Resources] = field(default_factory=dict)
+    """Of firm guests, by team."""
+    _uses_to_come: GuestUses | None = None
+    """The uses once what leaves has left and what is promised has come; ``None`` while no guest has a promise."""
     _own_parts: dict[PoolName, Resources] = field(default_factory=dict)
     _known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
     _known_room: dict[tuple[PoolName, bool], tuple[int, RoomLeft]] = field(default_factory=dict)
@@ -88,19 +117,29 @@ class PoolQuotas:
             self.guest_use[pool] = self.guest_use.get(pool, NOTHING) + amount
             self.band_use[pool, band] = self.band_use.get((pool, band), NOTHING) + amount
             if service is not None and band is not LOWEST and self.tree.limits:
-                self.uses.add(pool, service.team, amount)
+                for uses in self._all_uses():
+                    uses.add(pool, service.team, amount)
         self.touch(pool)
 
     def count_leaving(self, pool: PoolName, service: ServiceId, amount: Resources) -> None:
         """So much more of a service is about to leave, or with negative amounts less."""
         if self.is_own(service, pool):
             self._owner_leaving[pool] = self._owner_leaving.get(pool, NOTHING) + amount
+        else:
+            key = pool, self.is_firm(service)
+            self._guests_leaving[key] = self._guests_leaving.get(key, NOTHING) + amount
+            self._count_leaving_of(pool, service, amount)
         self.touch(pool)
 
     def promise(self, pool: PoolName, service: Service) -> None:
         """One instance has room promised in a pool."""
         if self.pools[pool].is_owned_by(service.team):
             self._promised_own[pool] = self._promised_own.get(pool, NOTHING) + service.resources
+        else:
+            key = pool, service.band is not LOWEST
+            self._guests_promised[key] = self._guests_promised.get(key, NOTHING) + service.resources
+            if self._is_limited(service, pool):
+                self._uses_once_all_have_come().add(pool, service.team, service.resources)
         self.touch(pool)
 
     def is_own(self, service_id: ServiceId, pool_name: PoolName) -> bool:
@@ -147,18 +186,33 @@ class PoolQuotas:
         production = self.band_use.get((pool, Band.PRODUCTION), NOTHING)
         return production + self.band_use.get((pool, Band.BATCH), NOTHING)
 
+    def guest_claim(self, pool: PoolName, left: Resources = NOTHING) -> Resources:
+        """The most that guests use of a pool, now or once what leaves has left and what is promised has come.
+
+        ``left``: so much of what leaves is accounted for already.
+        """
+        promised = self._guests_promised.get((pool, True), NOTHING) + self._guests_promised.get((pool, False), NOTHING)
+        leaving = self._guests_leaving.get((pool, True), NOTHING) + self._guests_leaving.get((pool, False), NOTHING)
+        return self.guest_use.get(pool, NOTHING) + (promised - (leaving - left)).at_least_zero()
+
+    def firm_claim(self, pool: PoolName, left: Resources = NOTHING) -> Resources:
+        """The same of firm guests."""
+        promised = self._guests_promised.get((pool, True), NOTHING)
+        leaving = self._guests_leaving.get((pool, True), NOTHING)
+        return self.firm_use(pool) + (promised - (leaving - left)).at_least_zero()
+
     def room_left(self, pool: PoolName, band: Band) -> RoomLeft:
         """What the pool's quotas leave one more guest of a band."""
         key, now = (pool, band is LOWEST), self.versions.get(pool, 0)
         known = self._known_room.get(key)
         if known is None or known[0] != now:
-            known = self._known_room[key] = now, self.room_left_without(pool, band, NOTHING, NOTHING)
+            known = self._known_room[key] = now, self.room_left_without(pool, band, NOBODY)
         return known[1]
 
-    def room_left_without(self, pool: PoolName, band: Band, gone: Resources, gone_firm: Resources) -> RoomLeft:
-        """The same once guests with so much, and so much of it firm, have left."""
-        everybody = self.guest_use.get(pool, NOTHING) - gone
-        firm = self.firm_use(pool) - gone_firm
+    def room_left_without(self, pool: PoolName, band: Band, gone: Gone) -> RoomLeft:
+        """The same once some guests have left."""
+        everybody = self.guest_claim(pool, gone.leaving) - gone.everybody
+        firm = self.firm_claim(pool, gone.leaving_firm) - gone.firm
         idle, shared = self.idle(pool) - everybody, self.guest_quota(pool, may_borrow=False)
         if band is LOWEST:
             return RoomLeft(shared - everybody, idle)
@@ -178,18 +232,27 @@ class PoolQuotas:
         return firm.at_least_zero(), (everybody - self.idle(pool)).at_least_zero()
 
     def has_headroom(self, service: Service, pool: PoolName) -> bool:
-        """Whether the limits of teams and departments allow one more guest."""
+        """Whether the limits of teams and departments allow one more guest, now and once all have come and gone."""
         if not self._is_limited(service, pool):
             return True
         self._count_shareable(pool)
-        return self.uses.has_headroom(pool, service.team, service.resources)
+        return all(uses.has_headroom(pool, service.team, service.resources) for uses in self._all_uses())
 
-    def headroom_refusal(self, service: Service, pool: PoolName) -> Breach | None:
-        """The first limit of a team or department that one more guest would break."""
+    def headroom_refusal(self, service: Service, pool: PoolName, gone: Sequence[GoneGuest] = ()) -> Breach | None:
+        """The first limit of a team or department that one more guest would break once those are gone."""
         if not self._is_limited(service, pool):
             return None
         self._count_shareable(pool)
-        return self.uses.headroom_refusal(pool, service.team, service.resources)
+        for uses in self._all_uses():
+            left = [each for each in gone if uses is self.uses or not each.is_leaving]
+            for each in left:
+                uses.remove(pool, each.team, each.amount)
+            breach = uses.headroom_refusal(pool, service.team, service.resources)
+            for each in left:
+                uses.add(pool, each.team, each.amount)
+            if breach is not None:
+                return breach
+        return None
 
     def breaches(self) -> list[Breach]:
         """The limits of teams and departments that are broken now."""
@@ -216,9 +279,29 @@ class PoolQuotas:
         """Best-effort ignores limits, and owners at home borrow nothing."""
         return bool(self.tree.limits) and service.band is not LOWEST and not self.pools[pool].is_owned_by(service.team)
 
+    def _all_uses(self) -> tuple[GuestUses, ...]:
+        return (self.uses,) if self._uses_to_come is None else (self.uses, self._uses_to_come)
+
+    def _uses_once_all_have_come(self) -> GuestUses:
+        if self._uses_to_come is None:
+            self._uses_to_come = self.uses.copy()
+            for (pool, team), amount in self._leaving_of.items():
+                self._uses_to_come.remove(pool, team, amount)
+        return self._uses_to_come
+
+    def _count_leaving_of(self, pool: PoolName, service_id: ServiceId, amount: Resources) -> None:
+        service = self.services.get(service_id)
+        if service is None or not self._is_limited(service, pool):
+            return
+        key = pool, service.team
+        self._leaving_of[key] = self._leaving_of.get(key, NOTHING) + amount
+        if self._uses_to_come is not None:
+            self._uses_to_come.remove(pool, service.team, amount)
+
     def _count_shareable(self, pool: PoolName) -> None:
         """Let the limits know what a pool shares now; what an owner overflows into is no longer shared."""
         now = self.versions.get(pool, 0)
         if self._shared_at.get(pool) != now:
             self._shared_at[pool] = now
-            self.uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))
+            for uses in self._all_uses():
+                uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))

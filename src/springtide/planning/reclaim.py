@@ -9,7 +9,7 @@ around places fewer, the second answer counts, and whoever stands in its way is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,9 +74,10 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     if not any(draft.board.quotas.guest_use.get(pool) for pool in pools):
         _carry_out(draft, around)
         return
-    through = _through_guests(draft, pools, order)
-    best = around if around.counts() >= through.counts() else _asking_guests(draft, pools, through.steps)
-    _carry_out(draft, best)
+    spared = frozenset(around.awaited)
+    through = _through_guests(draft, pools, order, spared)
+    is_enough = around.counts() >= through.counts()
+    _carry_out(draft, around if is_enough else _asking_guests(draft, order, through, spared))
 
 
 def _most_that_fit(draft: Draft, pools: Sequence[PoolName], id: ServiceId) -> int:
@@ -128,12 +129,18 @@ class _Trial:
     steps: list[_Step] = field(default_factory=list)
     victims: set[InstanceId] = field(default_factory=set)
     full: set[ServiceId] = field(default_factory=set)
+    awaited: set[ServiceId] = field(default_factory=set)
+    """Whom those must find there who are placed or have room promised near them."""
 
     @classmethod
     def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
         board = draft.board
         claims = {pool: board.quotas.owner_claim(pool) for pool in pools}
-        return cls(draft, board.table.rows_in(pools), board.table.space.copy(), Siting(board), claims)
+        trial = cls(draft, board.table.rows_in(pools), board.table.space.copy(), Siting(board), claims)
+        teams = {board.pools[pool].team for pool in pools}
+        waiting = (draft.service(id) for id, count in draft.waiting.items() if count)
+        trial.awaited.update(near for each in waiting if each.team in teams for near in each.placement.near)
+        return trial
 
     def counts(self) -> Counter[ServiceId]:
         """How many instances of each service the steps place."""
@@ -170,11 +177,13 @@ class _Trial:
         board, space = self.draft.board, self.space
         for id in victims:
             space.leaving[row] += board.table.ask(board.placements[id].resources).vector
+            self.siting.suppose_gone(board.placements[id])
         ask = board.table.ask(service.resources)
         if space.fits_now(row, ask):
             space.free[row] -= ask.vector
         else:
             space.promised[row] += ask.vector
+        self.awaited.update(service.placement.near)
         self.siting.add(service.id, row)
         pool = board.table.nodes[row].pool
         self.claims[pool] = self.claims[pool] + service.resources
@@ -187,10 +196,13 @@ class _Trial:
         here = board.by_node.get(board.table.nodes[row].id, frozenset()) - board.leaving - self.victims
         return [board.placements[id] for id in sorted(here) if not board.owns(board.placements[id])]
 
-    def victims_on(self, row: int, amount: Resources) -> tuple[InstanceId, ...] | None:
+    def victims_on(
+        self, row: int, amount: Resources, spared: Collection[ServiceId] = ()
+    ) -> tuple[InstanceId, ...] | None:
         """The guests of a node that must leave so that the amount fits there; ``None`` where all aren't enough."""
         later = self.space.later(np.array([row]))[0]
-        candidates = (each.placement for each in by_rule(self.draft, self.guests(row)))
+        guests = [each for each in self.guests(row) if each.service not in spared]
+        candidates = (each.placement for each in by_rule(self.draft, guests))
         return choose_victims(candidates, amount, self.draft.board.table.amount_of(later))
 
     def _rung(self, service: Service, pool: PoolName) -> Rung:
@@ -222,8 +234,10 @@ def _is_taken(trial: _Trial, service: Service, choose: Callable[[Service], _Choi
 
 def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
     """Where it fits now, else where it will fit once what leaves has left, else where fewest guests must go."""
-    trial = _Trial.start(draft, pools)
+    return _fill_around(_Trial.start(draft, pools), order)
 
+
+def _fill_around(trial: _Trial, order: Sequence[Service]) -> _Trial:
     def choose(service: Service) -> _Choice | None:
         row = trial.best(service, is_now=True)
         if row is None:
@@ -234,12 +248,17 @@ def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Serv
 
 
 def _cheapest_eviction(trial: _Trial, service: Service) -> _Choice | None:
-    """The node where the fewest guests without notice must leave, then the fewest guests, then by id."""
+    """The node where the fewest guests without notice must leave, then the fewest guests, then by id.
+
+    Whom the service must be near isn't asked, nor whom others wait to be near: with them would go what makes the
+    place one.
+    """
     rows = trial.siting.open_rows(service, trial.open_to(service))
+    spared = trial.awaited.union(service.placement.near)
     found = [
         (int(row), victims)
         for row in rows[trial.space.accepts[rows]]
-        if (victims := trial.victims_on(int(row), service.resources)) is not None
+        if (victims := trial.victims_on(int(row), service.resources, spared)) is not None
     ]
     placements = trial.draft.board.placements
 
@@ -250,12 +269,20 @@ def _cheapest_eviction(trial: _Trial, service: Service) -> _Choice | None:
     return min(found, key=cost, default=None)
 
 
-def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
-    """What the placer would do were there no guests: the measure of law 2."""
+def _through_guests(
+    draft: Draft, pools: Sequence[PoolName], order: Sequence[Service], spared: Collection[ServiceId]
+) -> _Trial:
+    """What the placer would do were there no guests, none to be near either: the measure of law 2.
+
+    Guests of the services that are spared stay: somebody of the team comes to be near them.
+    """
     trial, board = _Trial.start(draft, pools), draft.board
     for row in trial.rows:
         for guest in trial.guests(int(row)):
+            if guest.service in spared:
+                continue
             trial.space.leaving[row] += board.table.ask(guest.resources).vector
+            trial.siting.suppose_gone(guest)
 
     def choose(service: Service) -> _Choice | None:
         row = trial.best(service, is_now=False)
@@ -264,12 +291,23 @@ def _through_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Ser
     return _fill(trial, order, choose)
 
 
-def _asking_guests(draft: Draft, pools: Sequence[PoolName], steps: Sequence[_Step]) -> _Trial:
-    """The same steps on the real nodes, with the guests named who stand in their way."""
-    trial = _Trial.start(draft, pools)
-    for step in steps:
-        trial.take(step.service, step.row, trial.victims_on(step.row, step.service.resources) or ())
-    return trial
+def _asking_guests(draft: Draft, order: Sequence[Service], through: _Trial, spared: Collection[ServiceId]) -> _Trial:
+    """The same steps on the real nodes, with the guests named who stand in their way.
+
+    Then those get another turn who must be near somebody: perhaps near a guest who stays.
+    """
+    trial = _Trial.start(draft, list(through.claims))
+    for step in through.steps:
+        trial.take(step.service, step.row, trial.victims_on(step.row, step.service.resources, spared) or ())
+    placed = through.counts()
+    left = [each for each in order if each.placement.near and _is_beyond(placed, each.id)]
+    return _fill_around(trial, left)
+
+
+def _is_beyond(counts: Counter[ServiceId], id: ServiceId) -> bool:
+    """Count one down; whether there was none left."""
+    counts[id] -= 1
+    return counts[id] < 0
 
 
 def _carry_out(draft: Draft, trial: _Trial) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from springtide.model.identifiers import ServiceId
+from springtide.model.placements import Placement
 from springtide.model.resources import Resources
 from springtide.model.workloads import Service, goes_first
 from springtide.planning.board import Board
@@ -29,6 +30,8 @@ class Siting:
 
     board: Board
     tried: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+    gone: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
+    """Whom the trial asks to leave, or supposes absent: nobody can be near them."""
     crossings: Crossings | None = None
     """Lines as the trial has them; ``None`` while they are as on the board."""
 
@@ -37,12 +40,13 @@ class Siting:
         if self.board.crossings is not None:
             self.crossings = self.crossings or self.board.crossings.copy()
             self.crossings.reserve(self.board.services[service], self.board.table.nodes[row].id)
-        self.count(service, row)
+        _count(self.tried, service, row)
 
-    def count(self, service: ServiceId, row: int) -> None:
-        """Count an instance that is promised: the board knows what it takes, and not that it will stand there."""
-        counts = self.tried.setdefault(service, {})
-        counts[row] = counts.get(row, 0) + 1
+    def suppose_gone(self, placement: Placement) -> None:
+        """From now on an instance is nobody's neighbour."""
+        row = self.board.table.row_of.get(placement.node)
+        if row is not None:
+            _count(self.gone, placement.service, row)
 
     def open_rows(self, service: Service, rows: IntArray) -> IntArray:
         """Those of the rows on which the service's rules allow one more instance."""
@@ -59,10 +63,10 @@ class Siting:
             found.append((f"at most {rules.max_per_node} a node", count < rules.max_per_node))
         for other in rules.near:
             if not self.may_go_first(service, other):
-                found.append((f"near {other}", self._domains_with(other, rules.domain)))
+                found.append((f"near {other}", self._domains_of(self._neighbours(other), rules.domain)))
         for other in sorted({*rules.apart, *self.board.apart_of(service.id)}):
             domain = rules.domain if other in rules.apart else self.board.services[other].placement.domain
-            found.append((f"apart from {other}", ~self._domains_with(other, domain)))
+            found.append((f"apart from {other}", ~self._domains_of(self._counts(other), domain)))
         crossings = self.crossings or self.board.crossings
         if crossings is not None and (carried := crossings.open_rows(service)) is not None:
             found.append((LINE, carried))
@@ -80,14 +84,26 @@ class Siting:
 
     def _counts(self, service: ServiceId) -> IntArray:
         counts = np.zeros(len(self.board.table.class_of), dtype=np.int64)
-        for found in (self.board.standing(service), self.tried.get(service, {})):
+        board = self.board
+        for found in (board.standing(service), board.coming.get(service, {}), self.tried.get(service, {})):
             for row, count in found.items():
                 counts[row] += count
         return counts
 
-    def _domains_with(self, service: ServiceId, label: str) -> BoolArray:
-        """The rows in whose domain an instance of the service stands."""
-        domains, counts = self.board.table.domain_of(label), self._counts(service)
+    def _neighbours(self, service: ServiceId) -> IntArray:
+        """By row, how many of a service there are to be near: those who are about to leave don't count."""
+        counts, board = self._counts(service), self.board
+        for id in board.departing.get(service, frozenset()) & board.leaving:
+            row = board.table.row_of.get(board.placements[id].node)
+            if row is not None:
+                counts[row] -= 1
+        for row, count in self.gone.get(service, {}).items():
+            counts[row] -= count
+        return counts
+
+    def _domains_of(self, counts: IntArray, label: str) -> BoolArray:
+        """The rows in whose domain any is counted."""
+        domains = self.board.table.domain_of(label)
         present: BoolArray = np.isin(domains, domains[counts > 0])
         return present
 
@@ -97,6 +113,11 @@ class Siting:
             return False
         theirs = self.board.services.get(other)
         return theirs is not None and goes_first(service.id, other, theirs.placement)
+
+
+def _count(counts: dict[ServiceId, dict[int, int]], service: ServiceId, row: int) -> None:
+    mine = counts.setdefault(service, {})
+    mine[row] = mine.get(row, 0) + 1
 
 
 def tally_refusals(siting: Siting, service: Service, rows: IntArray) -> tuple[tuple[str, int], ...]:
