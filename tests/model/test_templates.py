@@ -10,8 +10,16 @@ from springtide.formats.app_specs import revision_id
 from springtide.model.confinement import Isolation
 from springtide.model.hardening import weakenings
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
-from springtide.model.mounts import CONFIG_MAX_BYTES, SECRET_MAX_BYTES, FileMount, Mount, MountType, VolumeDefinition
-from springtide.model.networks import AddressPool, Attachment, NetworkDefinition
+from springtide.model.mounts import (
+    CONFIG_MAX_BYTES,
+    SECRET_MAX_BYTES,
+    FileMount,
+    Mount,
+    MountType,
+    VolumeDefinition,
+    volume_named,
+)
+from springtide.model.networks import AddressPool, Attachment, NetworkDefinition, network_named
 from springtide.model.record import Kind
 from springtide.model.workloads import App, Companion, ContainerTemplate, Revision, Template
 from springtide.store.codec import decode, encode
@@ -96,10 +104,10 @@ def test_apps_know_their_networks_and_volumes_by_name() -> None:
     data = VolumeDefinition("data", external_name="theirs")
     app = App(AppName("tide"), TeamName("t"), (), ("default", "back"), None, (back,), (data,))
     assert decode(Kind.APP, encode(Kind.APP, app)) == app
-    assert app.network("back").internal
-    assert app.network("default") == NetworkDefinition("default")
-    assert app.volume("data").is_external
-    assert not app.volume("other").is_external
+    assert network_named("back", app.network_definitions).internal
+    assert network_named("default", app.network_definitions) == NetworkDefinition("default")
+    assert volume_named("data", app.volumes).is_external
+    assert not volume_named("other", app.volumes).is_external
 
 
 @pytest.mark.parametrize(

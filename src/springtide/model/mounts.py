@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -110,3 +111,8 @@ class VolumeDefinition:
     @property
     def is_external(self) -> bool:
         return bool(self.external_name)
+
+
+def volume_named(name: str, definitions: Iterable[VolumeDefinition]) -> VolumeDefinition:
+    """The volume of this name, an ordinary one where nothing more is said of it."""
+    return next((each for each in definitions if each.name == name), VolumeDefinition(name))

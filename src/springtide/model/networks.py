@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 OWN_NETWORKS = ""
 HOST = "host"
@@ -71,3 +73,28 @@ class NetworkDefinition:
     @property
     def is_external(self) -> bool:
         return bool(self.external_name)
+
+
+class Protocol(StrEnum):
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A port of the instance on its node's machine, past the router: the only way for UDP.
+
+    ``host_port`` 0 takes any free one. With another a second instance can't stand on the same machine.
+    """
+
+    target_port: int
+    host_port: int = 0
+    protocol: Protocol = Protocol.TCP
+    host_address: str = ""
+    """Where the machine listens; everywhere where this is empty."""
+
+
+def network_named(name: str, definitions: Iterable[NetworkDefinition]) -> NetworkDefinition:
+    """The network of this name, an ordinary one where nothing more is said of it."""
+    return next((each for each in definitions if each.name == name), NetworkDefinition(name))

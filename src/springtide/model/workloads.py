@@ -20,7 +20,7 @@ from springtide.model.confinement import (
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
 from springtide.model.leases import FULL_LADDER, Rung
 from springtide.model.mounts import FileMount, Mount, VolumeDefinition
-from springtide.model.networks import OWN_NETWORKS, Attachment, NetworkDefinition
+from springtide.model.networks import OWN_NETWORKS, Attachment, NetworkDefinition, PublishedPort
 from springtide.model.resources import NOTHING, Resources
 
 
@@ -135,6 +135,8 @@ class ContainerTemplate:
     """Instead of ``networks``: ``none``, ``host``, ``bridge`` or ``container:NAME``."""
     attachments: tuple[Attachment, ...] = ()
     """How the instance stands on those of its networks where names alone don't say it."""
+    ports: tuple[PublishedPort, ...] = ()
+    """What the engine itself binds on the node's machine; what the router serves is in the service's routes."""
     mounts: tuple[Mount, ...] = ()
     files: tuple[FileMount, ...] = ()
     isolation: Isolation = ENGINES_ISOLATION
@@ -175,8 +177,8 @@ class Template(ContainerTemplate):
 
     @property
     def stands_alone(self) -> bool:
-        """Whether a second instance can't stand beside the first: an address of it is fixed."""
-        return any(each.is_fixed for each in self.attachments)
+        """Whether a second instance can't stand beside the first on one machine: an address or port is fixed."""
+        return any(each.is_fixed for each in self.attachments) or any(each.host_port for each in self.ports)
 
     @property
     def containers(self) -> tuple[ContainerTemplate, ...]:
@@ -338,11 +340,3 @@ class App:
     deployed_at: datetime | None = None
     network_definitions: tuple[NetworkDefinition, ...] = ()
     volumes: tuple[VolumeDefinition, ...] = ()
-
-    def network(self, name: str) -> NetworkDefinition:
-        """The network of this name, an ordinary one where nothing more is said of it."""
-        return next((each for each in self.network_definitions if each.name == name), NetworkDefinition(name))
-
-    def volume(self, name: str) -> VolumeDefinition:
-        """The volume of this name, an ordinary one where nothing more is said of it."""
-        return next((each for each in self.volumes if each.name == name), VolumeDefinition(name))
