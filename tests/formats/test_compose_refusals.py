@@ -15,7 +15,8 @@ OF_A_SERVICE = {
     "a misspelt extension": ("x-springtied: {}", 5, ".x-springtied", "is nobody's", "'x-springtide'"),
     "an unknown setting": ("x-springtide:\n  rout: a", 6, ".x-springtide.rout", "isn't known", "'route'"),
     "a udp port": ("ports:\n  - 1:2\n  - 53:53/udp", 7, ".ports[1]", "'udp' isn't supported", "Leave"),
-    "a range of ports": ("ports: ['8000-8001:80-81']", 5, ".ports[0]", "range 8000-8001", "one line a port"),
+    "a range for one port": ("ports: ['8000-8010:80']", 5, ".ports[0]", "range 8000-8010", "one port of it"),
+    "ranges that differ": ("ports: ['8000-8010:80-81']", 5, ".ports[0]", "aren't equally long", "as many ports"),
     "a port of one address": ("ports: ['127.0.0.1:8080:80']", 5, ".ports[0]", "binds one address", "'8080:80'"),
     "a port that is none": ("ports: ['eighty']", 5, ".ports[0]", "'eighty' isn't a port", "1 to 65535"),
     "a port beyond the last": ("ports: ['65536']", 5, ".ports[0]", "'65536' isn't a port", "1 to 65535"),
@@ -262,7 +263,7 @@ WHOLE_FILES = {
         "team: feed",
     ),
     "a network with a driver": (
-        service_text("user: a") + "networks:\n  front:\n    driver: overlay\n",
+        service_text("networks: [front]") + "networks:\n  front:\n    driver: overlay\n",
         8,
         "networks.front.driver",
         "'driver'",

@@ -1,6 +1,6 @@
 """Compose files into an app: what Springtide runs of them, and a refusal with its line for the rest.
 
-The way: read → replace variables → merge the files → check each key → build the model.
+The way: the files' normal form → check each key → build the model.
 """
 
 from __future__ import annotations
@@ -8,86 +8,54 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 
 from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ServiceSpec, revision_id, with_images
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
 from springtide.formats.compose_health import read_healthcheck, read_test
-from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys
-from springtide.formats.compose_merge import merge
+from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys, refusal_of
 from springtide.formats.compose_networks import read_networks, read_service_networks
 from springtide.formats.compose_placement import Neighbours, read_placement, refuse_circles_of_near
 from springtide.formats.compose_ports import PublishedPort, read_exposed, read_ports, read_routes
+from springtide.formats.compose_project import Project, read_project
 from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_template import read_build, read_template
-from springtide.formats.dotenv import parse_dotenv
 from springtide.formats.entries import Entry
-from springtide.formats.interpolation import Interpolation
 from springtide.formats.machines import Machines
 from springtide.formats.springtide_keys import read_extension, read_team
-from springtide.formats.yaml_text import read_text, read_yaml
-from springtide.model.errors import ComposeFileError, RefusedError
+from springtide.model.errors import ComposeFileError
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import AppName, RevisionId, TeamName, service_id
 from springtide.model.workloads import Dependency, Route, Service
 
 __all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ServiceSpec", "load_app", "revision_id", "with_images"]
 
-_APP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 
 
-def load_app(paths: Sequence[Path], *, environment: Mapping[str, str], project: str | None, fleet: Fleet) -> AppSpec:
+def load_app(
+    paths: Sequence[Path],
+    *,
+    environment: Mapping[str, str],
+    project: str | None,
+    fleet: Fleet,
+    profiles: Sequence[str] = (),
+) -> AppSpec:
     """The app that Compose files describe, the later files over the earlier.
 
     ``environment`` and, below it, a ``.env`` file next to the first file give the variables.
     ``project`` names the app; else COMPOSE_PROJECT_NAME, the files' ``name`` or the directory do.
-    Relative build contexts start at the file that names them. Raises ComposeFileError with file,
-    line, key and remedy; RefusedError where no file is named.
+    Services with ``profiles`` belong to it only where one of these is among them; without any,
+    COMPOSE_PROFILES says which. Raises ComposeFileError with file, line, key and remedy;
+    RefusedError where no file is named.
     """
-    if not paths:
-        raise RefusedError("No Compose file is named.", remedy="Name one with -f.")
-    variables = _variables(paths[0], environment)
-    documents = [read_yaml(path, ComposeFileError) for path in paths]
-    name = _app_name(paths[0], documents, project, variables)
-    interpolation = Interpolation({**variables, "COMPOSE_PROJECT_NAME": name})
-    root = reduce(merge, (interpolation.apply(document) for document in documents))
-    unset = tuple(
-        f"{entry.source.file}:{entry.line}: the variable {variable} isn't set and reads as empty."
-        for variable, entry in interpolation.unset.items()
-    )
-    return _Reader(root, AppName(name), {**variables, "COMPOSE_PROJECT_NAME": name}, fleet).read(unset)
-
-
-def _variables(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    file = path.parent / ".env"
-    if not file.is_file():
-        return dict(environment)
-    return {**parse_dotenv(read_text(file, ComposeFileError), str(file), environment), **environment}
-
-
-def _app_name(path: Path, documents: Sequence[Entry], project: str | None, variables: Mapping[str, str]) -> str:
-    chosen = project or variables.get("COMPOSE_PROJECT_NAME")
-    if chosen:
-        if not _APP_NAME.fullmatch(chosen):
-            raise RefusedError(f"{chosen!r} can't name an app.", remedy=_NAME_REMEDY)
-        return chosen
-    named = [entry for document in documents if (entry := document.get("name"))]
-    if named:
-        entry = Interpolation(variables).apply(named[-1])
-        if not _APP_NAME.fullmatch(entry.text()):
-            raise entry.error(f"{entry.described} can't name an app.", _NAME_REMEDY)
-        return entry.text()
-    directory = re.sub(r"[^a-z0-9_-]", "", path.absolute().parent.name.lower()).lstrip("_-")[:63]
-    if not directory:
-        sentence = f"The directory {path.absolute().parent} can't name the app."
-        raise documents[0].error(sentence, "Add a top-level `name:`.")
-    return directory
-
-
-_NAME_REMEDY = "Use small letters, digits, dashes and underscores, at most 63, with a letter or digit first."
+    try:
+        found = read_project(paths, environment=environment, project=project, profiles=profiles)
+    except ComposeFileError as failure:
+        # What Springtide doesn't take is refused as such, whatever is wrong inside it.
+        raise refusal_of(failure) or failure from None
+    return _Reader(found, fleet).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +70,21 @@ class _Parts:
 
 
 class _Reader:
-    """Reads one merged file into an app."""
+    """Reads a project in its normal form into an app."""
 
-    def __init__(self, root: Entry, name: AppName, variables: Mapping[str, str], fleet: Fleet) -> None:
-        self._root = root
-        self._name = name
-        self._variables = variables
+    def __init__(self, project: Project, fleet: Fleet) -> None:
+        self._root = project.root
+        self._project = project
+        self._name = AppName(project.name)
         self._fleet = fleet
         self._machines = Machines.of(fleet)
 
-    def read(self, notices: tuple[str, ...]) -> AppSpec:
+    def read(self) -> AppSpec:
         check_keys(self._root, TOP_LEVEL)
         services = self._service_entries()
         team = read_team(self._root, services, self._fleet)
         needs = read_dependencies(services)
-        networks = read_networks(self._root)
+        networks = read_networks(self._root, self._name)
         neighbours = Neighbours(self._name, tuple(services))
         parts = [self._read_service(name, entry, team, neighbours) for name, entry in services.items()]
         refuse_circles_of_near(
@@ -129,11 +97,8 @@ class _Reader:
             spec = self._with_networks(each, networks)
             specs.append(replace(spec, service=replace(spec.service, depends_on=self._needed(needs[spec.name]))))
         used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
-        if (version := self._root.get("version")) is not None:
-            notices += (
-                f"{version.source.file}:{version.line}: `version` is obsolete and means nothing; leave it out.",
-            )
-        return AppSpec(self._name, team, tuple(specs), used, notices + tuple(n for each in parts for n in each.notices))
+        notices = (*self._project.notices, *(notice for each in parts for notice in each.notices))
+        return AppSpec(self._name, team, tuple(specs), used, notices)
 
     def _service_entries(self) -> Mapping[str, Entry]:
         section = self._root.get("services")
@@ -153,7 +118,7 @@ class _Reader:
         deploy = entry.get("deploy")
         if deploy is not None:
             check_keys(deploy, DEPLOY)
-        extension = read_extension(entry, deploy.get("replicas") if deploy else None)
+        extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
         published, test = read_ports(entry), read_test(entry)
         offered = (*(port.target for port in published), *read_exposed(entry))
         guessed = (test.http.port,) if test and test.http and not offered else ()
@@ -175,9 +140,9 @@ class _Reader:
             placement=placed.rules,
         )
         check_fits_some_node(service, entry, placed.places, self._machines)
-        build, image = read_build(entry, self._variables), self._image(name, entry)
+        build, image = read_build(entry), self._image(name, entry)
         health = read_healthcheck(entry, test, routes, offered)
-        template = read_template(entry, image, self._variables, (health, limits))
+        template = read_template(entry, image, health, limits)
         notices = (
             *extension.notices,
             *placed.notices,

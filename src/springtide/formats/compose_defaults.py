@@ -23,7 +23,7 @@ def with_defaults(root: Entry, project: str, variables: Mapping[str, str]) -> En
     changes: dict[str, Callable[[Entry], Entry]] = {
         "services.*": _with_networks,
         "services.*.build": lambda build: _with_arguments(_with_dockerfile(build), variables),
-        "services.*.depends_on.*": lambda need: with_missing(need, {"condition": "service_started", "required": True}),
+        "services.*.depends_on.*": _with_condition,
         "services.*.env_file.*": lambda file: with_missing(file, {"required": True}),
         "services.*.secrets.*": _with_secret_target,
         "services.*.ports.*": lambda port: with_missing(port, {"protocol": "tcp", "mode": "ingress"}),
@@ -49,6 +49,12 @@ def with_missing(entry: Entry, defaults: Mapping[str, Scalar]) -> Entry:
         return entry
     missing = {name: entry.with_value(value) for name, value in defaults.items() if entry.get(name) is None}
     return entry.with_value({**entry.mapping(), **missing})
+
+
+def _with_condition(need: Entry) -> Entry:
+    if need.get("condition") is None:
+        raise need.error("This dependency names no condition.", "Add `condition: service_started`.")
+    return with_missing(need, {"required": True})
 
 
 def _with_networks(service: Entry) -> Entry:

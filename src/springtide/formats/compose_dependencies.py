@@ -23,27 +23,25 @@ def read_dependencies(services: Mapping[str, Entry]) -> Mapping[str, Mapping[str
 
 def _read(section: Entry, services: Mapping[str, Entry]) -> dict[str, tuple[bool, Entry]]:
     needed = {}
-    conditions = section.mapping() if section.is_mapping else {item.text(): item for item in section.sequence()}
-    for name, entry in conditions.items():
-        if name not in services:
+    for name, entry in section.mapping().items():
+        fields = check_keys(entry, DEPENDENCY)
+        is_required = fields["required"].truth()
+        if name in services:
+            needed[name] = (_must_be_healthy(fields, is_required=is_required), entry)
+        elif is_required:
             others = [other for other in services if other != section.key.split(".")[1]]
             raise entry.error(f"There is no service {name!r}.", did_you_mean(name, others) or "Take it out.")
-        needed[name] = (section.is_mapping and _must_be_healthy(entry), entry)
     return needed
 
 
-def _must_be_healthy(entry: Entry) -> bool:
-    if entry.is_null:
-        # The short form, turned into a mapping because a second file's long form was merged into it.
-        return False
-    fields = check_keys(entry, DEPENDENCY)
+def _must_be_healthy(fields: Mapping[str, Entry], *, is_required: bool) -> bool:
     if "restart" in fields and fields["restart"].truth():
         raise fields["restart"].error("A dependency's restart restarts nothing here.", "Leave `restart` out.")
-    if "required" in fields and not fields["required"].truth():
-        raise fields["required"].error("Every dependency is required.", "Leave it out of `depends_on`.")
-    condition = fields.get("condition")
-    if condition is None:
-        raise entry.error("This dependency names no condition.", f"Add `condition: {_CONDITIONS[0]}`.")
+    if not is_required:
+        raise fields["required"].error(
+            "Every dependency that is switched on is required.", "Leave it out of `depends_on`."
+        )
+    condition = fields["condition"]
     if condition.value == "service_completed_successfully":
         raise condition.error(
             "Services that run to their end aren't supported yet.", "Do that work in the image's entrypoint."

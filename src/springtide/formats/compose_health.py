@@ -76,8 +76,6 @@ def _probe(
 
 
 def _read_test(entry: Entry) -> Test:
-    if not entry.is_sequence:
-        return _shell_test(entry.text())
     words = [item.text() for item in entry.sequence()]
     kind, arguments = (words[0], words[1:]) if words else ("", [])
     if kind == "NONE" and not arguments:

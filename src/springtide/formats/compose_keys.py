@@ -6,11 +6,13 @@ that isn't supported is refused by name, one that the specification doesn't know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from springtide.formats.entries import Entry, did_you_mean
+from springtide.model.errors import ComposeFileError
 
 EXTENSION = "x-springtide"
 
@@ -21,7 +23,6 @@ _STORAGE = "Leave it out, or keep the state in a service outside Springtide: ins
 _FIXED = "Leave it out: Springtide names and addresses instances, since there may be many of them."
 _PLACED = "Leave it out: Springtide decides where instances run."
 _DEVICES = "Leave it out: instances get no devices yet."
-_ENVIRONMENT = "Write the variables under `environment`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,8 @@ class KeyTable:
 
 
 TOP_LEVEL = KeyTable(
-    frozenset({"name", "version", "services", "networks"}),
+    frozenset({"include", "name", "version", "services", "networks"}),
     {
-        "include": "Name the files side by side: `-f one.yaml -f two.yaml`.",
         "volumes": _STORAGE,
         "configs": "Build the file into the image, or use `environment`.",
         "secrets": "Use `environment` for now.",
@@ -55,13 +55,18 @@ SERVICE = KeyTable(
             "depends_on",
             "deploy",
             "entrypoint",
+            "env_file",
             "environment",
             "expose",
+            "extends",
             "healthcheck",
             "image",
+            "label_file",
             "labels",
             "networks",
             "ports",
+            "profiles",
+            "scale",
             "stop_grace_period",
             "stop_signal",
             "user",
@@ -95,8 +100,6 @@ SERVICE = KeyTable(
         "dns_opt": _LATER,
         "dns_search": _LATER,
         "domainname": _FIXED,
-        "env_file": _ENVIRONMENT,
-        "extends": "Write the service out, or merge an anchor with `<<`.",
         "external_links": "Put both services into one network.",
         "extra_hosts": "Put the address into `environment`.",
         "gpus": _DEVICES,
@@ -105,7 +108,6 @@ SERVICE = KeyTable(
         "init": "Leave it out: every instance has an init process.",
         "ipc": _HARDENED,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
-        "label_file": "Write them under `labels`.",
         "links": "Use the other service's name: services of one network find one another.",
         "logging": "Leave it out: `springtide logs` shows what a service writes.",
         "mac_address": _FIXED,
@@ -123,14 +125,12 @@ SERVICE = KeyTable(
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
         "privileged": _HARDENED,
-        "profiles": "Keep such services in a file of their own.",
         "provider": _LATER,
         "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "read_only": _LATER,
         "restart": "Leave it out: Springtide starts again whatever stops.",
         "runtime": _LATER,
-        "scale": "Write it as `deploy.replicas`, or as bounds under `x-springtide.scale`.",
         "secrets": "Use `environment` for now.",
         "security_opt": _HARDENED,
         "shm_size": _LATER,
@@ -208,10 +208,9 @@ HEALTHCHECK = KeyTable(
 )
 
 PORT = KeyTable(
-    frozenset({"target", "published", "protocol", "mode"}),
+    frozenset({"target", "published", "protocol", "mode", "host_ip"}),
     {
         "app_protocol": _LATER,
-        "host_ip": "Leave it out: the router listens where `springtide up` says.",
         "name": "Leave it out.",
     },
 )
@@ -268,6 +267,25 @@ OWN_PLACEMENT = KeyTable(
     frozenset({"site", "isolation", "near", "apart", "domain"}),
     dict.fromkeys(("constraints", "preferences", "max_replicas_per_node"), "Write it under `deploy.placement`."),
 )
+
+
+def refusal_of(failure: ComposeFileError) -> ComposeFileError | None:
+    """The refusal of a key that isn't taken, where something is wrong inside it; ``None`` where it is taken."""
+    steps = re.sub(r"\[[0-9]+\]", "", failure.key).split(".")
+    places = [(steps[0], TOP_LEVEL)]
+    if steps[0] == "services" and len(steps) > 2:
+        inside = {"build": BUILD, "deploy": DEPLOY, "healthcheck": HEALTHCHECK}.get(steps[2])
+        places += [(steps[2], SERVICE), *([(steps[3], inside)] if inside is not None and len(steps) > 3 else [])]
+    for name, table in places:
+        if name in table.refused:
+            return ComposeFileError(
+                f"Springtide doesn't support {name!r} here.",
+                file=failure.file,
+                line=failure.line,
+                key=failure.key,
+                remedy=table.refused[name],
+            )
+    return None
 
 
 def check_keys(entry: Entry, table: KeyTable) -> Mapping[str, Entry]:

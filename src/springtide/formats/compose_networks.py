@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from springtide.formats.compose_defaults import DEFAULT_NETWORK
 from springtide.formats.compose_keys import NETWORK, SERVICE_NETWORK, check_keys
-from springtide.formats.compose_merge import by_name
 from springtide.formats.entries import Entry, did_you_mean
 
-DEFAULT_NETWORK = "default"
 
-
-def read_networks(root: Entry) -> Mapping[str, Entry]:
+def read_networks(root: Entry, project: str) -> Mapping[str, Entry]:
     """The declared networks by name. Raises the file's error for any option of theirs."""
     section = root.get("networks")
     declared = section.mapping() if section else {}
-    for entry in declared.values():
-        check_keys(entry, NETWORK)
+    for name, entry in declared.items():
+        own = {key: child for key, child in entry.mapping().items() if child.value != f"{project}_{name}"}
+        check_keys(entry.with_value(own), NETWORK)
     return declared
 
 
@@ -27,10 +26,9 @@ def read_service_networks(service: Entry, declared: Mapping[str, Entry]) -> tupl
     different names on different networks.
     """
     section = service.get("networks")
-    named = by_name(section).mapping() if section else {}
     aliases: dict[str, tuple[str, ...]] = {}
-    for name, entry in named.items():
-        if name != DEFAULT_NETWORK and name not in declared:
+    for name, entry in section.mapping().items() if section else ():
+        if name not in declared:
             remedy = did_you_mean(name, [DEFAULT_NETWORK, *declared])
             raise entry.error(f"There is no network {name!r} under the top-level `networks`.", remedy)
         given = check_keys(entry, SERVICE_NETWORK).get("aliases")
@@ -39,4 +37,4 @@ def read_service_networks(service: Entry, declared: Mapping[str, Entry]) -> tupl
         raise section.error(
             "The aliases differ from network to network.", "Give the service the same aliases on each of its networks."
         )
-    return tuple(aliases) or (DEFAULT_NETWORK,), next(iter(aliases.values()), ())
+    return tuple(aliases), next(iter(aliases.values()), ())

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from springtide.formats.compose_keys import PORT, ROUTE, check_keys
+from springtide.formats.compose_short_forms import port_number
 from springtide.formats.durations import parse_seconds
 from springtide.formats.entries import Entry
 from springtide.model.workloads import Route
 
-_PORT = re.compile(r"[0-9]{1,5}")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -33,7 +33,7 @@ def read_ports(service: Entry) -> tuple[PublishedPort, ...]:
 def read_exposed(service: Entry) -> tuple[int, ...]:
     """The ports under ``expose``."""
     section = service.get("expose")
-    return tuple(_short_port(entry, entry.text_or_number())[1] for entry in section.sequence()) if section else ()
+    return tuple(_exposed_port(entry) for entry in section.sequence()) if section else ()
 
 
 def read_routes(
@@ -65,43 +65,35 @@ def read_routes(
 
 
 def _read_port(entry: Entry) -> PublishedPort:
-    if not entry.is_mapping:
-        published, target = _short_port(entry, entry.text_or_number())
-        return PublishedPort(target, published, entry)
     fields = check_keys(entry, PORT)
-    if "target" not in fields:
-        raise entry.error("This port doesn't say which port of the container it means.", "Add `target:`.")
-    if "protocol" in fields:
-        _check_protocol(fields["protocol"], fields["protocol"].text())
-    if "mode" in fields and fields["mode"].text() != "ingress":
-        raise fields["mode"].error(f"The mode {fields['mode'].described} isn't supported.", "Leave `mode` out.")
-    published_entry = entry.get("published")
-    published = None if published_entry is None else _number(published_entry, published_entry.text_or_number())
-    return PublishedPort(_number(fields["target"], fields["target"].text_or_number()), published, entry)
+    protocol, mode, address = (fields.get(key) for key in ("protocol", "mode", "host_ip"))
+    if protocol is not None and protocol.text() != "tcp":
+        raise protocol.error(
+            f"The protocol {protocol.described} isn't supported: the router speaks TCP.", "Leave this port out."
+        )
+    if mode is not None and mode.text() != "ingress":
+        raise mode.error(f"The mode {mode.described} isn't supported.", "Leave `mode` out.")
+    published, target = fields.get("published"), fields["target"].whole_number()
+    if address is not None:
+        shorter = f"{published.text()}:{target}" if published is not None else str(target)
+        raise address.error(
+            "'host_ip' isn't supported: this port binds one address.",
+            f"Leave the address out, as in '{shorter}': the router listens where `springtide up` says.",
+        )
+    return PublishedPort(target, None if published is None else _one_port(published), entry)
 
 
-def _short_port(entry: Entry, text: str) -> tuple[int | None, int]:
-    body, _, protocol = text.partition("/")
-    _check_protocol(entry, protocol or "tcp")
-    host, _, target = body.rpartition(":")
-    if ":" in host:
-        raise entry.error(f"{text!r} binds one address.", f"Write '{host.rpartition(':')[2]}:{target}'.")
-    if "." in host:
-        raise entry.error(f"{text!r} binds one address.", f"Write '{target}'.")
-    return (_number(entry, host) if host else None), _number(entry, target)
+def _one_port(entry: Entry) -> int:
+    if re.fullmatch(r"[0-9]+-[0-9]+", entry.text()):
+        raise entry.error(f"The range {entry.text()} for one port isn't supported.", "Name one port of it.")
+    return port_number(entry)
 
 
-def _number(entry: Entry, text: str) -> int:
-    if re.fullmatch(r"[0-9]+-[0-9]+", text):
-        raise entry.error(f"The range {text} isn't supported.", "Write one line a port.")
-    if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
-        raise entry.error(f"{text!r} isn't a port.", "Write a number from 1 to 65535, or 'PUBLISHED:CONTAINER'.")
-    return int(text)
-
-
-def _check_protocol(entry: Entry, protocol: str) -> None:
-    if protocol != "tcp":
+def _exposed_port(entry: Entry) -> int:
+    number, _, protocol = entry.text().partition("/")
+    if protocol not in ("", "tcp"):
         raise entry.error(f"The protocol {protocol!r} isn't supported: the router speaks TCP.", "Leave this port out.")
+    return _one_port(entry.with_value(number))
 
 
 def _host(entry: Entry) -> str:
@@ -116,7 +108,7 @@ def _host(entry: Entry) -> str:
 
 def _route_target(service: Entry, route: Entry, port: Entry | None, known_ports: Sequence[int]) -> int:
     if port is not None:
-        return _number(port, port.text_or_number())
+        return port_number(port)
     choices = sorted(set(known_ports))
     if len(choices) == 1:
         return choices[0]

@@ -7,7 +7,7 @@ meets long forms only. Every entry still knows the file and line that it comes f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,12 @@ _NAME_REMEDY = "Use small letters, digits, dashes and underscores, at most 63, w
 class Project:
     """A Compose project in its normal form, whose active services are those of its profiles.
 
-    ``variables`` are those that the files see; ``unset`` maps those without a value to the first
-    entry that uses them; ``version`` is the obsolete key, where a file has it.
+    ``notices`` are sentences worth showing that stop nothing.
     """
 
     name: str
     root: Entry
-    variables: Mapping[str, str]
-    unset: Mapping[str, Entry]
+    notices: tuple[str, ...] = ()
 
     def normal_form(self) -> dict[str, Any]:
         """The project as JSON, equal to what ``docker compose config --format json`` prints."""
@@ -77,7 +75,18 @@ def read_project(
     root = _with_active_services(with_defaults(root, name, variables), active)
     check_consistency(root)
     root = changed(root, ["services", "*"], lambda service: _with_files(service, variables))
-    return Project(name, _without_unused(root), variables, reading.unset)
+    used, idle = _without_unused(root)
+    return Project(name, used, (*_unset_notices(reading.unset), *idle, *_version_notice(root)))
+
+
+def _unset_notices(unset: Mapping[str, Entry]) -> Iterator[str]:
+    for variable, entry in unset.items():
+        yield f"{entry.source.file}:{entry.line}: the variable {variable} isn't set and reads as empty."
+
+
+def _version_notice(root: Entry) -> Iterator[str]:
+    if (version := root.get("version")) is not None:
+        yield f"{version.source.file}:{version.line}: `version` is obsolete and means nothing; leave it out."
 
 
 def _project_name(paths: Sequence[Path], project: str | None, variables: Mapping[str, str]) -> str:
@@ -124,8 +133,11 @@ def _with_files(service: Entry, variables: Mapping[str, str]) -> Entry:
     return with_label_files(with_environment_files(service, variables)) if service.is_mapping else service
 
 
-def _without_unused(root: Entry) -> Entry:
-    """The project without the networks, volumes, configs, secrets and models that no active service uses."""
+def _without_unused(root: Entry) -> tuple[Entry, tuple[str, ...]]:
+    """The project without the networks, volumes, configs, secrets and models that no active service uses.
+
+    With it come sentences that name what is left out.
+    """
     services = root.mapping()["services"].mapping().values()
     used = {
         "networks": {name for service in services for name in _names(service.get("networks"))},
@@ -144,12 +156,17 @@ def _without_unused(root: Entry) -> Entry:
             for name in _sources(section)
         },
     }
-    children = dict(root.mapping())
+    children, idle = dict(root.mapping()), []
     for section, names in used.items():
         found = children.get(section)
-        if found is not None:
-            children[section] = found.with_value({k: v for k, v in found.mapping().items() if k in names})
-    return root.with_value(children)
+        if found is None:
+            continue
+        children[section] = found.with_value({k: v for k, v in found.mapping().items() if k in names})
+        unused = [entry for name, entry in found.mapping().items() if name not in names]
+        idle += [
+            f"{each.source.file}:{each.line}: no active service uses {each.key}, so it isn't made." for each in unused
+        ]
+    return root.with_value(children), tuple(idle)
 
 
 def _names(section: Entry | None) -> Sequence[str]:
