@@ -121,6 +121,9 @@ class Listing:
         if entry.is_null:
             return entry
         given = (entry,) if self.single and not entry.is_sequence and not entry.is_mapping else entry.sequence()
+        for each in given:
+            if each.is_null:
+                raise each.error("This item is empty.", "Write something, or leave it out.")
         several = self.several or (lambda item: (item,))
         return entry.with_value(self._unique([self.item.long(each) for item in given for each in several(item)]))
 
@@ -190,7 +193,7 @@ class Record:
         given = self.short(entry) if self.short is not None and not entry.is_mapping else entry.mapping()
         children = {name: _long_unless_marked(self._shape(name, child), child) for name, child in given.items()}
         for name in self.required:
-            if name not in children:
+            if name not in children or (children[name].is_null and children[name].mark == Mark.MERGE):
                 raise entry.error(f"`{name}` is missing here.", f"Add `{name}:`.")
         return entry.with_value(children)
 
