@@ -28,6 +28,7 @@ def deploy(
     files: Annotated[list[Path], typer.Option("-f", "--file", help="A Compose file; later ones go over earlier ones.")],
     project: Annotated[str | None, typer.Option("-p", "--project-name", help="The app's name.")] = None,
     env_file: Annotated[Path | None, typer.Option("--env-file", help="Variables for the files.")] = None,
+    profiles: Annotated[list[str] | None, typer.Option("--profile", help="A profile to switch on.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until every service is ready.")] = True,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")] = 120.0,
     home: HomeOption = None,
@@ -36,7 +37,7 @@ def deploy(
     """Deploy an app from Compose files, and wait until it is ready."""
     begun = time.monotonic()
     deployment = Deployment(client_of(home), lambda line: typer.echo(line, err=as_json))
-    spec = deployment.read(files, env_file, project)
+    spec = deployment.read(files, env_file, project, profiles or ())
     deployed = deployment.pin(spec)
     answer = deployment.put(deployed)
     standings = deployment.wait(deployed, timeout) if wait else []

@@ -44,11 +44,17 @@ class Deployment:
     client: Client
     tell: Progress
 
-    def read(self, files: Sequence[Path], env_file: Path | None, project: str | None) -> AppSpec:
-        """The app that the files describe. Raises ComposeFileError with file, line and remedy."""
+    def read(
+        self, files: Sequence[Path], env_file: Path | None, project: str | None, profiles: Sequence[str] = ()
+    ) -> AppSpec:
+        """The app that the files describe, with the services of these profiles.
+
+        Raises ComposeFileError with file, line and remedy.
+        """
         from springtide.formats.compose import load_app
 
-        spec = load_app(files, environment=_environment(env_file), project=project, fleet=self.fleet())
+        environment = _environment(env_file)
+        spec = load_app(files, environment=environment, project=project, fleet=self.fleet(), profiles=profiles)
         for notice in spec.notices:
             self.tell(f"note: {notice}")
         return spec
