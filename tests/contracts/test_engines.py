@@ -17,12 +17,14 @@ from springtide.engines.docker import DockerEngine
 from springtide.engines.simulated import SimulatedEngine
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
+from springtide.model.networks import NetworkDefinition
 from springtide.model.observations import ContainerState, EngineInstance
 from springtide.model.workloads import ExecProbe, TcpProbe, Template
 from tests.builders import START, amount
 from tests.real_engine import BUSYBOX, a_docker_engine
 
 APP = AppName("tide")
+DEFAULT = NetworkDefinition("default")
 MISSING_IMAGE = "sha256:" + "0" * 64
 WEB = InstanceId("tide-web-1")
 SPEAKS_THEN_WAITS = ("sh", "-c", "echo first; echo second; exec sleep 600")
@@ -47,7 +49,7 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         yield a_simulated_subject()
         return
     async with a_docker_engine(APP, "other") as engine:
-        await engine.ensure_network(APP, "default")
+        await engine.ensure_network(APP, DEFAULT)
         async with Docker(url="unix:///var/run/docker.sock") as docker:
             yield a_docker_subject(engine, docker, await engine.resolve_image(BUSYBOX))
 
@@ -200,13 +202,13 @@ async def test_a_create_that_failed_succeeds_once_its_cause_is_gone(subject: Sub
     spec = a_spec(subject, networks=("default", "back"))
     with pytest.raises(EngineError, match="not found"):
         await subject.engine.create(spec)
-    await subject.engine.ensure_network(APP, "back")
+    await subject.engine.ensure_network(APP, NetworkDefinition("back"))
     await subject.engine.create(spec)
     assert [each.id for each in await subject.engine.list()] == [WEB]
 
 
 async def test_making_a_network_twice_changes_nothing(subject: Subject) -> None:
-    await subject.engine.ensure_network(APP, "default")
+    await subject.engine.ensure_network(APP, DEFAULT)
     await subject.engine.create(a_spec(subject))
     assert len(await subject.engine.list()) == 1
 

@@ -16,6 +16,7 @@ from springtide.engines.simulated import SimulatedEngine
 from springtide.engines.simulated_machine import SimulatedFaults, SimulatedMachine
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import ServiceId
+from springtide.model.networks import NetworkDefinition
 from springtide.model.observations import MachineState
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.record import Change, Kind, Record
@@ -85,7 +86,7 @@ class MortalEngine(SimulatedEngine):
         await super().delete(id, grace_seconds)
         await self.boundaries.cross(f"after delete {id}")
 
-    async def ensure_network(self, app: Any, network: str) -> None:
+    async def ensure_network(self, app: Any, network: NetworkDefinition) -> None:
         await self.boundaries.cross(f"before network {app}")
         await super().ensure_network(app, network)
         await self.boundaries.cross(f"after network {app}")

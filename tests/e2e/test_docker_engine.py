@@ -17,6 +17,7 @@ from springtide.engines.docker_api import decoded
 from springtide.engines.docker_usage import CgroupFiles, usage_of_statistics
 from springtide.model.errors import EngineError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
+from springtide.model.networks import NetworkDefinition
 from springtide.model.observations import ContainerState, EngineInstance
 from springtide.model.resources import Resources
 from springtide.model.workloads import HttpProbe, Limits, TcpProbe, Template
@@ -33,7 +34,7 @@ MIB = 2**20
 async def engine() -> AsyncIterator[DockerEngine]:
     async with a_docker_engine(TIDE, OTHER) as engine:
         for app in (TIDE, OTHER):
-            await engine.ensure_network(app, "default")
+            await engine.ensure_network(app, NetworkDefinition("default"))
         yield engine
 
 
@@ -128,7 +129,7 @@ async def test_apps_do_not_reach_one_another(engine: DockerEngine) -> None:
 
 
 async def test_on_two_networks_the_address_is_that_of_the_first(engine: DockerEngine, docker: Docker) -> None:
-    await engine.ensure_network(TIDE, "back")
+    await engine.ensure_network(TIDE, NetworkDefinition("back"))
     await engine.create(a_spec(networks=("default", "back")))
     seen = await until(engine, "tide-web-1", ContainerState.RUNNING)
     networks = (await inspected(docker, "tide-web-1"))["NetworkSettings"]["Networks"]
@@ -192,7 +193,7 @@ async def test_the_control_groups_say_what_the_api_says(engine: DockerEngine) ->
     await engine.create(a_spec())
     id = InstanceId("tide-web-1")
     await engine.pause(id)
-    container = engine._containers[id]
+    (container,) = engine._containers[id]
     read = CgroupFiles().usage(container)
     async with engine._api.stream(f"containers/{container}/stats", {"stream": "0"}, "measure") as answer:
         asked = usage_of_statistics(decoded(await answer.read()))

@@ -11,7 +11,8 @@ import aiohttp
 from aiodocker import Docker
 
 from springtide.engines.base import InstanceSpec
-from springtide.engines.docker_instances import ContainerNames, container_config
+from springtide.engines.docker_containers import ContainerWish, container_body
+from springtide.engines.docker_instances import ContainerNames
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
 from springtide.model.workloads import Template
@@ -51,7 +52,8 @@ class BareRun:
 
     async def _start(self, number: int, at_once: asyncio.Semaphore, http: aiohttp.ClientSession) -> None:
         async with at_once:
-            config = container_config(self.names, self._spec(number))
+            spec = self._spec(number)
+            config = container_body(ContainerWish(self.names, spec, spec.template))
             container = await self.docker.containers.create(config, name=self.names.container(_id(number)))
             await container.start()
         shown: dict[str, Any] = await container.show()

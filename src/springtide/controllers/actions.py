@@ -14,9 +14,12 @@ from springtide.controllers.mailbox import Mailbox
 from springtide.engines.base import Engine, InstanceSpec
 from springtide.model.errors import AdapterError
 from springtide.model.identifiers import AppName
+from springtide.model.mounts import MountType, VolumeDefinition, volume_named
+from springtide.model.networks import OWN_NETWORKS, NetworkDefinition, network_named
 from springtide.model.observations import ActionFailed
 from springtide.model.placements import Placement
 from springtide.model.record import Record
+from springtide.model.workloads import App, Template
 from springtide.planning.convergence import Action, ClearApp, CreateInstance, DeleteInstance, RentMachine, ReturnMachine
 from springtide.planning.index import AppCleared, InstanceDeleted, MachineReturned
 
@@ -42,7 +45,8 @@ class Actor:
         self._record = record
         self._now = now
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._networks: dict[tuple[AppName, str], asyncio.Task[None]] = {}
+        self._ground: dict[tuple[AppName, NetworkDefinition | VolumeDefinition], asyncio.Task[None]] = {}
+        """Networks and volumes that were asked for."""
 
     def dispatch(self, actions: tuple[Action, ...]) -> None:
         """Begin every action whose subject has nothing under way."""
@@ -53,7 +57,7 @@ class Actor:
 
     async def close(self) -> None:
         """Drop what is under way; a later control plane goes on from the record."""
-        tasks = [*self._under_way.values(), *self._networks.values()]
+        tasks = [*self._under_way.values(), *self._ground.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -81,7 +85,7 @@ class Actor:
                 self._mailbox.report(MachineReturned(token))
             case ClearApp(app):
                 await self._engine.delete_networks(app)
-                self._networks = {key: task for key, task in self._networks.items() if key[0] != app}
+                self._ground = {key: task for key, task in self._ground.items() if key[0] != app}
                 self._mailbox.report(AppCleared(app))
 
     async def _create(self, placement: Placement) -> None:
@@ -90,7 +94,8 @@ class Actor:
         service, revision = record.services.get(placement.service), record.revisions.get(placement.revision)
         if service is None or revision is None or placement.instance not in record.placements:
             return
-        await asyncio.gather(*(self._ensure_network(service.app, name) for name in revision.template.networks))
+        app = record.apps.get(service.app) or App(service.app, service.team, ())
+        await self._ensure_ground(app, revision.template)
         spec = InstanceSpec(
             placement.instance,
             service.app,
@@ -99,15 +104,34 @@ class Actor:
             placement.node,
             revision.template,
             placement.resources,
+            app.network_definitions,
+            app.volumes,
         )
         await self._engine.create(spec)
         self._watcher.look_at(placement.instance)
 
-    async def _ensure_network(self, app: AppName, network: str) -> None:
+    async def _ensure_ground(self, app: App, template: Template) -> None:
+        """Make the networks and named volumes that instances of this template stand on."""
+        networks = template.networks if template.network_mode == OWN_NETWORKS else ()
+        mounts = [mount for each in template.containers for mount in each.mounts]
+        volumes = {mount.source for mount in mounts if mount.type is MountType.VOLUME and mount.source}
+        ground: list[NetworkDefinition | VolumeDefinition] = [
+            *(network_named(name, app.network_definitions) for name in networks),
+            *(volume_named(name, app.volumes) for name in sorted(volumes)),
+        ]
+        await asyncio.gather(*(self._ensure_once(app.name, each) for each in ground))
+
+    async def _ensure_once(self, app: AppName, definition: NetworkDefinition | VolumeDefinition) -> None:
         """Ask once; who comes while it is being made waits for the same answer."""
-        key = (app, network)
-        task = self._networks.get(key)
+        key = (app, definition)
+        task = self._ground.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(self._engine.ensure_network(app, network))
-            self._networks[key] = task
+            task = asyncio.create_task(self._ensure(app, definition))
+            self._ground[key] = task
         await asyncio.shield(task)
+
+    async def _ensure(self, app: AppName, definition: NetworkDefinition | VolumeDefinition) -> None:
+        if isinstance(definition, NetworkDefinition):
+            await self._engine.ensure_network(app, definition)
+        else:
+            await self._engine.ensure_volume(app, definition)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from springtide.model.errors import LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
+from springtide.model.mounts import MountType, VolumeDefinition
+from springtide.model.networks import NONE, OWN_NETWORKS, NetworkDefinition
 from springtide.model.observations import EngineInstance, Usage
 from springtide.model.resources import Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe, Template
@@ -22,6 +25,41 @@ class Capability(StrEnum):
     BUILD = "build"
     PODS = "pods"
     OVERLAY = "overlay"
+    COPY = "copy"
+    VOLUMES = "volumes"
+    BINDS = "binds"
+    FILES = "files"
+    FIXED_ADDRESSES = "fixed addresses"
+    NETWORK_MODES = "network modes"
+    HOST_PORTS = "ports of the machine"
+
+
+def needs_of(template: Template) -> frozenset[Capability]:
+    """What an engine must be capable of to start such an instance."""
+    asked = {
+        Capability.PODS: bool(template.companions),
+        Capability.VOLUMES: _mounts(template, MountType.VOLUME),
+        Capability.BINDS: _mounts(template, MountType.BIND),
+        Capability.FILES: any(each.files for each in template.containers),
+        Capability.FIXED_ADDRESSES: any(each.is_fixed for each in template.attachments),
+        Capability.NETWORK_MODES: template.network_mode not in (OWN_NETWORKS, NONE),
+        Capability.HOST_PORTS: any(each.ports for each in template.containers),
+    }
+    return frozenset(capability for capability, is_asked in asked.items() if is_asked)
+
+
+def refuse_what_is_lacking(spec: InstanceSpec, capabilities: Collection[Capability]) -> None:
+    """Raises LacksCapabilityError for an instance that needs more than these."""
+    lacking = sorted(needs_of(spec.template).difference(capabilities))
+    if lacking:
+        raise LacksCapabilityError(
+            f"{spec.service} needs {', '.join(lacking)}, and the engine of {spec.node} has none of it.",
+            remedy="Deploy it without, or where another engine runs it.",
+        )
+
+
+def _mounts(template: Template, type: MountType) -> bool:
+    return any(mount.type is type for each in template.containers for mount in each.mounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +73,69 @@ class InstanceSpec:
     node: NodeId
     template: Template
     resources: Resources
+    networks: tuple[NetworkDefinition, ...] = ()
+    """Those of the app that need more than a name."""
+    volumes: tuple[VolumeDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     exit_code: int
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to run in an instance; in its first container where no companion is named."""
+
+    words: tuple[str, ...]
+    user: str = ""
+    working_dir: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    has_input: bool = False
+    tty: bool = False
+    companion: str = ""
+
+
+class OutputStream(StrEnum):
+    OUT = "out"
+    ERROR = "error"
+
+
+class RunningCommand(Protocol):
+    """A command under way. Leaving it early doesn't end it: no engine can end a command by itself."""
+
+    async def write(self, data: bytes) -> None:
+        """Give it this on its standard input."""
+        ...
+
+    async def end_input(self) -> None:
+        """Nothing more comes on its standard input."""
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """The size of its terminal, where it has one."""
+        ...
+
+    def output(self) -> AsyncIterator[tuple[OutputStream, bytes]]:
+        """What it writes, as it comes, until it ends. With a terminal all of it is standard output."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Its exit code, once its output has ended."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatus:
+    """What is at a path in an instance; links are followed."""
+
+    name: str
+    is_directory: bool
+    size_bytes: int
+    mode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +172,32 @@ class Engine(Protocol):
         """Operating system and architecture of the engine's machine, as the engine calls them; empty where unknown."""
         ...
 
-    async def ensure_network(self, app: AppName, network: str) -> None:
-        """Make an app's network unless it exists. Service names resolve to instances on it."""
+    async def ensure_network(self, app: AppName, network: NetworkDefinition) -> None:
+        """Make an app's network unless it exists. Service names resolve to instances on it.
+
+        Raises EngineError for an external one that isn't there, for one that somebody else made under
+        the same name, and for one that was made otherwise and is in use.
+        """
         ...
 
     async def delete_networks(self, app: AppName) -> None:
-        """Remove all networks of an app on which nothing runs any more."""
+        """Remove all networks of an app on which nothing runs any more, external ones never."""
+        ...
+
+    async def ensure_volume(self, app: AppName, volume: VolumeDefinition) -> None:
+        """Make an app's named volume unless it exists. Needs VOLUMES. Raises EngineError as for networks."""
+        ...
+
+    async def delete_volumes(self, app: AppName) -> None:
+        """Remove all volumes that were made for an app, and what they hold; external ones never."""
         ...
 
     async def create(self, spec: InstanceSpec) -> None:
         """Create and start the instance on its node, and return when it runs (not yet ready).
 
         An instance of that id that already exists is started if it isn't running, else left as it is.
+        Configs and secrets are in their places before its command starts. Of a pod all containers run,
+        or none is left. Networks and named volumes are there already.
         Raises ImageMissingError, EngineError. After a failure nothing half-made is left behind.
         """
         ...
@@ -130,6 +239,24 @@ class Engine(Protocol):
 
     async def exec(self, id: InstanceId, command: Sequence[str], timeout_seconds: float) -> ExecResult:
         """Run a command in the instance. Needs EXEC. A time-out is exit code 124."""
+        ...
+
+    async def run(self, id: InstanceId, command: Command) -> RunningCommand:
+        """Begin a command in the instance, to be talked with. Needs EXEC."""
+        ...
+
+    async def path_status(self, id: InstanceId, path: str, companion: str = "") -> PathStatus | None:
+        """What is at an absolute path in the instance; ``None`` where nothing is. Needs COPY."""
+        ...
+
+    def read_files(self, id: InstanceId, path: str, companion: str = "") -> AsyncIterator[bytes]:
+        """A file or a directory as a tar, whose names begin with the path's last part. Needs COPY."""
+        ...
+
+    async def write_files(
+        self, id: InstanceId, directory: str, archive: AsyncIterator[bytes], companion: str = ""
+    ) -> None:
+        """Unpack a tar in a directory of the instance, which must exist. Needs COPY."""
         ...
 
     async def probe(

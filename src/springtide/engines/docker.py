@@ -6,43 +6,51 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
-from aiohttp import ClientError
 
-from springtide.engines.base import Capability, ExecResult, InstanceSpec, ProbeOutcome
+from springtide.engines.base import (
+    Capability,
+    Command,
+    ExecResult,
+    InstanceSpec,
+    PathStatus,
+    ProbeOutcome,
+    RunningCommand,
+    refuse_what_is_lacking,
+)
 from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded, label_filter
-from springtide.engines.docker_exec import run_in
+from springtide.engines.docker_creation import Creation
+from springtide.engines.docker_exec import begin, run_in
+from springtide.engines.docker_files import DockerFiles
 from springtide.engines.docker_images import DockerImages
 from springtide.engines.docker_instances import (
-    APP,
-    INSTALLATION,
+    COMPANION,
     INSTANCE,
-    NETWORK,
     SERVICE,
     ContainerNames,
-    container_config,
-    endpoint_config,
     exit_detail,
     has_ended,
+    in_pods,
     instance_of,
     state_of,
 )
-from springtide.engines.docker_logs import read_lines
-from springtide.engines.docker_usage import CgroupFiles, usage_of_statistics
+from springtide.engines.docker_logs import read_lines, read_raw_lines
+from springtide.engines.docker_networks import DockerNetworks, DockerVolumes
+from springtide.engines.docker_usage import CgroupFiles, of_pod, usage_of_statistics
 from springtide.engines.probes import NetworkProber
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId
+from springtide.model.mounts import VolumeDefinition
+from springtide.model.networks import NetworkDefinition
 from springtide.model.observations import ContainerState, EngineInstance, Usage
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe
 
 EVENTS = ["create", "start", "die", "oom", "pause", "unpause", "destroy"]
-IN_USE = 403
 
 
 class DockerEngine:
@@ -53,7 +61,7 @@ class DockerEngine:
     engine: calls fail with EngineError while it is away and work again once it is back.
     """
 
-    capabilities = frozenset({Capability.STANDBY, Capability.EXEC, Capability.BUILD})
+    capabilities = frozenset(Capability) - {Capability.OVERLAY}
 
     def __init__(self, installation: str, *, docker_host: str | None = None, concurrency: int = 8) -> None:
         self._names = ContainerNames(installation)
@@ -63,8 +71,12 @@ class DockerEngine:
         self._cgroups = CgroupFiles()
         self._creating = asyncio.Semaphore(concurrency)
         self._removing = asyncio.Semaphore(concurrency)
-        self._containers: dict[InstanceId, str] = {}
-        """Container ids by instance, as last seen: where their cgroup files are."""
+        self._networks = DockerNetworks(self._api, self._names)
+        self._volumes = DockerVolumes(self._api, self._names)
+        self._files = DockerFiles(self._api)
+        self._creation = Creation(self._api, self._names, self._files)
+        self._containers: dict[InstanceId, tuple[str, ...]] = {}
+        """Container ids by instance, as last seen, the first container's first."""
         self._endings: dict[str, str] = {}
         """Why containers ended, by container id: asked once each."""
 
@@ -85,100 +97,59 @@ class DockerEngine:
             info = await self._api.client.system.info()
         return str(info.get("OSType", "")), str(info.get("Architecture", ""))
 
-    # Networks
+    # Networks and volumes
 
-    async def ensure_network(self, app: AppName, network: str) -> None:
-        name = self._names.network(app, network)
-        config: dict[str, Any] = {
-            "Name": name,
-            "Driver": "bridge",
-            "CheckDuplicate": True,
-            "Labels": {**self._names.labels, APP: app, NETWORK: network},
-        }
-        with self._api.call(f"make the network {name}"):
-            try:
-                await self._api.client.networks.create(config)
-            except DockerError as error:
-                if error.status != CONFLICT:
-                    raise
-                await self._refuse_foreign_network(name, config["Labels"])
+    async def ensure_network(self, app: AppName, network: NetworkDefinition) -> None:
+        await self._networks.ensure(app, network)
 
     async def delete_networks(self, app: AppName) -> None:
-        ours = label_filter({**self._names.labels, APP: app})
-        with self._api.call(f"list the networks of {app}"):
-            networks = await self._api.client.networks.list(filters=ours)
-        for network in networks:
-            with self._api.call(f"remove the network {network['Name']}", tolerate=(NOT_FOUND, IN_USE)):
-                await (await self._api.client.networks.get(network["Id"])).delete()
+        await self._networks.delete_all(app)
 
-    async def _refuse_foreign_network(self, name: str, labels: Mapping[str, str]) -> None:
-        """Names can coincide (app ``a-b``, network ``c`` and app ``a``, network ``b-c``); labels can't."""
-        found = (await (await self._api.client.networks.get(name)).show())["Labels"] or {}
-        if not labels.items() <= found.items():
-            raise EngineError(
-                f"The network {name} exists already and belongs to app {found.get(APP, 'unknown')!r} "
-                f"of installation {found.get(INSTALLATION, 'none')!r}.",
-                remedy="Rename the app or its network, or remove that network.",
-            )
+    async def ensure_volume(self, app: AppName, volume: VolumeDefinition) -> None:
+        await self._volumes.ensure(app, volume)
+
+    async def delete_volumes(self, app: AppName) -> None:
+        await self._volumes.delete_all(app)
 
     # The life of an instance
 
     async def create(self, spec: InstanceSpec) -> None:
+        refuse_what_is_lacking(spec, self.capabilities)
+        await self._creation.refuse_too_new(spec)
         async with self._creating:
             with self._api.call(f"create {spec.id}"):
                 try:
-                    await self._make(spec)
+                    self._containers[spec.id] = await self._creation.make(spec)
                 except DockerError as error:
                     if _says_image_is_missing(error):
                         raise self._image_missing(spec) from error
                     if error.status != CONFLICT:
                         raise
-                    await self._start_existing(spec)
+                    await self._complete_existing(spec, error)
 
-    async def _make(self, spec: InstanceSpec) -> None:
-        config = container_config(self._names, spec)
-        container = await self._api.client.containers.create(config, name=self._names.container(spec.id))
-        self._containers[spec.id] = container.id
-        try:
-            await self._join_other_networks(spec, container)
-            await container.start()
-        except BaseException as error:
-            await self._discard(container, spec.id, error)
-            raise
-
-    async def _join_other_networks(self, spec: InstanceSpec, container: DockerContainer) -> None:
-        for network in spec.template.networks[1:]:
-            joined = await self._api.client.networks.get(self._names.network(spec.app, network))
-            await joined.connect({"Container": container.id, "EndpointConfig": endpoint_config(spec)})
-
-    async def _discard(self, container: DockerContainer, id: InstanceId, cause: BaseException) -> None:
-        """Remove what was half made; where that fails too, the first failure is the one that is told."""
-        self._containers.pop(id, None)
-        try:
-            await container.delete(force=True, v=True)
-        except (DockerError, ClientError, OSError, TimeoutError) as error:
-            cause.add_note(f"The half-made container of {id} could not be removed either: {error}")
-
-    async def _start_existing(self, spec: InstanceSpec) -> None:
-        row = await self._row(spec.id)
-        if row is None or row["Labels"][SERVICE] != spec.service:
+    async def _complete_existing(self, spec: InstanceSpec, conflict: DockerError) -> None:
+        rows = await self._pod(spec.id)
+        if not rows or rows[0]["Labels"][SERVICE] != spec.service:
+            name = self._names.container(spec.id)
+            if not rows and name not in conflict.message:
+                raise conflict  # two wishes of the template contradict each other: no name is taken
             raise EngineError(
-                f"The container name {self._names.container(spec.id)} is taken by one that isn't of {spec.service}.",
+                f"The container name {name} is taken by one that isn't of {spec.service}.",
                 remedy="Rename or remove that container.",
             )
-        if state_of(row["State"]) in (ContainerState.CREATED, ContainerState.EXITED):
-            await row.start()
+        await self._creation.complete(spec, rows)
+        await self._pod(spec.id)
 
     async def delete(self, id: InstanceId, grace_seconds: float) -> None:
-        container = await self._row(id)
-        if container is None:
-            return
-        if grace_seconds > 0 and not has_ended(container):
+        rows = await self._all_rows(id)
+        if grace_seconds > 0:
             with self._api.call(f"stop {id}", tolerate=(NOT_FOUND, CONFLICT)):
-                await self._stop(container, grace_seconds)
+                await asyncio.gather(*(self._stop(row, grace_seconds) for row in rows if not has_ended(row)))
         async with self._removing:
-            with self._api.call(f"remove {id}", tolerate=(NOT_FOUND, CONFLICT)):
-                await container.delete(force=True, v=True)
+            # The first goes last: as long as it is there, the instance is seen, and so is what is left of it.
+            for row in reversed(rows):
+                with self._api.call(f"remove {id}", tolerate=(NOT_FOUND, CONFLICT)):
+                    await row.delete(force=True, v=True)
         self._containers.pop(id, None)
 
     @staticmethod
@@ -194,33 +165,33 @@ class DockerEngine:
         await self._turn(id, ContainerState.RUNNING)
 
     async def _turn(self, id: InstanceId, wanted: ContainerState) -> None:
-        container = await self._container(id)
         doing = "pause" if wanted is ContainerState.PAUSED else "resume"
-        try:
-            with self._api.call(f"{doing} {id}"):
-                await (container.pause() if wanted is ContainerState.PAUSED else container.unpause())
-        except EngineError:
-            instance = await self.get(id)
-            if instance is None or instance.state is not wanted:
-                raise
+        for container in await self._containers_of(id):
+            try:
+                with self._api.call(f"{doing} {id}"):
+                    await (container.pause() if wanted is ContainerState.PAUSED else container.unpause())
+            except EngineError:
+                row = await self._row_of(container.id)
+                if row is None or state_of(row["State"]) is not wanted:
+                    raise
 
     # What there is
 
     async def list(self) -> Sequence[EngineInstance]:
         with self._api.call("list instances"):
-            rows = await self._rows(self._names.labels)
-            instances = [await self._instance(row) for row in rows]
-        self._containers = {instance.id: row.id for instance, row in zip(instances, rows, strict=True)}
-        ended = {row.id for row in rows if has_ended(row)}
+            pods = in_pods(await self._rows(self._names.labels))
+            instances = [await self._instance(rows) for rows in pods]
+        self._containers = {seen.id: _ids(rows) for seen, rows in zip(instances, pods, strict=True)}
+        ended = {row.id for rows in pods for row in rows if has_ended(row)}
         self._endings = {container: detail for container, detail in self._endings.items() if container in ended}
         return instances
 
     async def get(self, id: InstanceId) -> EngineInstance | None:
-        row = await self._row(id)
-        if row is None:
+        rows = await self._pod(id)
+        if not rows:
             return None
         with self._api.call(f"inspect {id}"):
-            return await self._instance(row)
+            return await self._instance(rows)
 
     def watch(self) -> AsyncIterator[InstanceId]:
         return self._events_since(time.time())
@@ -235,17 +206,19 @@ class DockerEngine:
     async def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
         if not self._containers.keys() >= set(ids):
             await self.list()
-        containers = {id: self._containers[id] for id in ids if id in self._containers}
+        pods = {id: self._containers[id] for id in ids if id in self._containers}
+        containers = [container for each in pods.values() for container in each]
         usages = await asyncio.to_thread(self._read_cgroups, containers) if self._api.is_local else {}
-        for id in containers.keys() - usages.keys():
-            usage = await self._ask_for_usage(id, containers[id])
-            if usage is not None:
-                usages[id] = usage
-        return usages
+        for id, each in pods.items():
+            for container in each:
+                if container not in usages and (asked := await self._ask_for_usage(id, container)) is not None:
+                    usages[container] = asked
+        found = {id: [usages[container] for container in each if container in usages] for id, each in pods.items()}
+        return {id: of_pod(each) for id, each in found.items() if each}
 
-    def _read_cgroups(self, containers: Mapping[InstanceId, str]) -> dict[InstanceId, Usage]:
-        found = {id: self._cgroups.usage(container) for id, container in containers.items()}
-        return {id: usage for id, usage in found.items() if usage is not None}
+    def _read_cgroups(self, containers: Iterable[str]) -> dict[str, Usage]:
+        found = {container: self._cgroups.usage(container) for container in containers}
+        return {container: usage for container, usage in found.items() if usage is not None}
 
     async def _ask_for_usage(self, id: InstanceId, container: str) -> Usage | None:
         parameters = {"stream": "0", "one-shot": "1"}
@@ -267,15 +240,36 @@ class DockerEngine:
 
     async def _log_lines(self, id: InstanceId, tail: int, follow: bool) -> AsyncIterator[str]:
         container = await self._container(id)
+        with self._api.call(f"read the log of {id}"):
+            has_terminal = (await container.show())["Config"]["Tty"]
         parameters = {"stdout": "1", "stderr": "1", "tail": str(tail), "follow": str(int(follow))}
         async with self._api.stream(f"containers/{container.id}/logs", parameters, f"read the log of {id}") as answer:
-            async for line in read_lines(answer):
+            async for line in read_raw_lines(answer) if has_terminal else read_lines(answer):
                 yield line
 
     async def exec(self, id: InstanceId, command: Sequence[str], timeout_seconds: float) -> ExecResult:
         container = await self._container(id)
         with self._api.call(f"run {command[0]} in {id}"):
             return await run_in(container, command, timeout_seconds)
+
+    async def run(self, id: InstanceId, command: Command) -> RunningCommand:
+        container = await self._container(id, command.companion)
+        return await begin(self._api, container, command, f"run {command.words[0]} in {id}")
+
+    async def path_status(self, id: InstanceId, path: str, companion: str = "") -> PathStatus | None:
+        container = await self._container(id, companion)
+        return await self._files.status(container.id, path, f"look at {path} in {id}")
+
+    async def read_files(self, id: InstanceId, path: str, companion: str = "") -> AsyncIterator[bytes]:
+        container = await self._container(id, companion)
+        async for chunk in self._files.read(container.id, path, f"read {path} in {id}"):
+            yield chunk
+
+    async def write_files(
+        self, id: InstanceId, directory: str, archive: AsyncIterator[bytes], companion: str = ""
+    ) -> None:
+        container = await self._container(id, companion)
+        await self._files.write(container.id, directory, archive, f"write to {directory} in {id}")
 
     async def probe(
         self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
@@ -307,21 +301,45 @@ class DockerEngine:
         filters = json.dumps(instances_filter(labels))
         return await self._api.client.containers.list(all=True, filters=filters)
 
-    async def _row(self, id: InstanceId) -> DockerContainer | None:
+    async def _all_rows(self, id: InstanceId) -> Sequence[DockerContainer]:
+        """Every container of an instance, its first container first where it is there."""
         with self._api.call(f"look up {id}"):
             rows = await self._rows({**self._names.labels, INSTANCE: id})
-        if rows:
-            self._containers[id] = rows[0].id
+        return sorted(rows, key=lambda row: COMPANION in row["Labels"])
+
+    async def _pod(self, id: InstanceId) -> Sequence[DockerContainer]:
+        """The containers of an instance, its first one first; none where there is no such instance."""
+        pods = in_pods(await self._all_rows(id))
+        if pods:
+            self._containers[id] = _ids(pods[0])
+        return pods[0] if pods else ()
+
+    async def _row_of(self, container: str) -> DockerContainer | None:
+        with self._api.call(f"look up {container}"):
+            rows = await self._api.client.containers.list(all=True, filters=json.dumps({"id": [container]}))
         return rows[0] if rows else None
 
-    async def _container(self, id: InstanceId) -> DockerContainer:
-        """The container of an instance, of this installation for certain. Raises EngineError where it is gone."""
-        if id not in self._containers and await self._row(id) is None:
+    async def _containers_of(self, id: InstanceId) -> Sequence[DockerContainer]:
+        """The containers of an instance, of this installation for certain. Raises EngineError where it is gone."""
+        if id not in self._containers and not await self._pod(id):
             raise EngineError(f"There is no instance {id} on the engine at {self._api.host}.")
-        return self._api.client.containers.container(self._containers[id])
+        return [self._api.client.containers.container(each) for each in self._containers[id]]
 
-    async def _instance(self, row: DockerContainer) -> EngineInstance:
-        return instance_of(row, await self._ending(row) if has_ended(row) else "")
+    async def _container(self, id: InstanceId, companion: str = "") -> DockerContainer:
+        """The first container of an instance, or one of its companions'. Raises EngineError where it is gone."""
+        if not companion:
+            return (await self._containers_of(id))[0]
+        for row in await self._pod(id):
+            if row["Labels"].get(COMPANION) == companion:
+                return row
+        raise EngineError(f"The instance {id} has no container {companion}.")
+
+    async def _instance(self, rows: Sequence[DockerContainer]) -> EngineInstance:
+        ended = next(filter(has_ended, rows), None)
+        detail = "" if ended is None else await self._ending(ended)
+        if ended is not None and COMPANION in ended["Labels"]:
+            detail = f"{ended['Labels'][COMPANION]}: {detail}"
+        return instance_of(rows, detail, self._api.machine_address)
 
     async def _ending(self, row: DockerContainer) -> str:
         """Why it ended; asked of the engine once per container."""
@@ -340,6 +358,10 @@ class DockerEngine:
             f"The image {spec.template.image} of {spec.id} isn't on the engine at {self._api.host}.",
             remedy=f"Deploy {spec.app} again, so that the image is built or pulled anew.",
         )
+
+
+def _ids(rows: Sequence[DockerContainer]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows)
 
 
 def instances_filter(labels: Mapping[str, str], **others: list[str]) -> dict[str, list[str]]:

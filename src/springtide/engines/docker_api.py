@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiodocker import Docker
@@ -35,6 +36,7 @@ class DockerApi:
     def __init__(self, host: str | None) -> None:
         self.host = host or os.environ.get("DOCKER_HOST") or _usual_socket()
         self._client: Docker | None = None
+        self._version: tuple[int, ...] | None = None
 
     @property
     def client(self) -> Docker:
@@ -50,18 +52,16 @@ class DockerApi:
 
     async def check(self) -> None:
         """Raise EngineError with a remedy where the engine doesn't answer or is too old."""
-        with self.call("ask for its version"):
-            version = await self.client.version()
-        api = str(version["ApiVersion"])
-        if tuple(int(part) for part in api.split(".")) < OLDEST_API:
-            oldest = ".".join(map(str, OLDEST_API))
+        version = await self.version()
+        if version < OLDEST_API:
             raise EngineError(
-                f"The Docker Engine at {self.host} speaks API {api}; {oldest} is the oldest that will do.",
+                f"The Docker Engine at {self.host} speaks API {dotted(version)}; "
+                f"{dotted(OLDEST_API)} is the oldest that will do.",
                 remedy="Upgrade it to Docker 20.10 or later.",
             )
 
     async def close(self) -> None:
-        client, self._client = self._client, None
+        client, self._client, self._version = self._client, None, None
         if client is not None:
             await client.close()
 
@@ -90,11 +90,26 @@ class DockerApi:
         """An answer without end, its connection closed on leaving (aiodocker's own streams stay open)."""
         client = self.client
         with self.call(doing):
-            url = f"{client.docker_host}/v{'.'.join(map(str, OLDEST_API))}/{path}"
+            url = self.url(path)
             async with client.session.get(url, params=dict(parameters), timeout=ENDLESS) as response:
-                if response.status >= 400:
-                    raise DockerError(response.status, str((await response.json())["message"]))
+                await raise_failure(response)
                 yield response.content
+
+    def url(self, path: str) -> str:
+        """Where to ask for what aiodocker has no call for, in the oldest API that will do."""
+        return f"{self.client.docker_host}/v{dotted(OLDEST_API)}/{path}"
+
+    async def version(self) -> tuple[int, ...]:
+        """The newest API that the engine speaks; asked once a connection."""
+        if self._version is None:
+            with self.call("ask for its version"):
+                self._version = api_version(str((await self.client.version())["ApiVersion"]))
+        return self._version
+
+    @property
+    def machine_address(self) -> str:
+        """Where the engine's machine is reached: this one, or that of its address."""
+        return "127.0.0.1" if self.is_local else urlsplit(self.host).hostname or "127.0.0.1"
 
     def _connect(self) -> Docker:
         if not self.host.startswith("unix://"):
@@ -112,6 +127,26 @@ class DockerApi:
             if denied
             else "Start it (service docker start), or set DOCKER_HOST to one that runs.",
         )
+
+
+def api_version(text: str) -> tuple[int, ...]:
+    """``1.41`` as figures that can be compared."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+async def raise_failure(response: aiohttp.ClientResponse) -> None:
+    """What the engine refused, as aiodocker would raise it."""
+    if response.status >= 400:
+        text = await response.text()
+        try:
+            message = str(json.loads(text)["message"])
+        except (ValueError, KeyError, TypeError):
+            message = text.strip() or str(response.reason)
+        raise DockerError(response.status, message)
 
 
 class OwningDocker(Docker):

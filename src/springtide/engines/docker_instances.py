@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from springtide.engines.base import InstanceSpec
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
+from springtide.model.mounts import VolumeDefinition
+from springtide.model.networks import BRIDGE, HOST, NetworkDefinition
 from springtide.model.observations import ContainerState, EngineInstance
-from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS
 
 INSTALLATION = "springtide.installation"
 APP = "springtide.app"
@@ -20,27 +20,20 @@ INSTANCE = "springtide.instance"
 REVISION = "springtide.revision"
 NODE = "springtide.node"
 NETWORK = "springtide.network"
+VOLUME = "springtide.volume"
+DEFINITION = "springtide.definition"
+"""A digest of how a network or volume was asked for: a later wish can be compared with it."""
+COMPANION = "springtide.companion"
+"""On containers of a pod but its first: which of its companions this is."""
+COMPANIONS = "springtide.companions"
+"""On the first container of a pod: the names of all its companions, in order."""
 
-CAPABILITIES = (
-    "CHOWN",  # entrypoints that hand their data folder to the user they then become
-    "DAC_OVERRIDE",  # the same entrypoints, reading what isn't root's
-    "FOWNER",  # chmod on it
-    "SETUID",  # becoming that user
-    "SETGID",  # and its group
-    "KILL",  # a root entrypoint that passes signals on to it
-    "NET_BIND_SERVICE",  # servers on port 80 and 443
-)
-"""Of Docker's fourteen, the seven that ordinary images need to start and to drop root.
-
-Left out: MKNOD, NET_RAW, SYS_CHROOT, SETPCAP, SETFCAP, FSETID, AUDIT_WRITE.
-"""
-
-DEFAULT_MEMORY_BYTES = 64 * 2**20
-DEFAULT_PIDS = 128
-LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
-SHARES_PER_CPU = 1024
+DEFAULT_MODE = "default"
+HOLDING_ADDRESS = (ContainerState.RUNNING, ContainerState.PAUSED)
 OUT_OF_MEMORY = "out of memory"
-MAX_HOSTNAME = 63
+
+
+RowOfList = TypeVar("RowOfList", bound="Row")
 
 
 class Row(Protocol):
@@ -60,97 +53,78 @@ class ContainerNames:
         """What everything of this installation carries."""
         return {INSTALLATION: self.installation}
 
-    def container(self, id: InstanceId) -> str:
-        return f"springtide-{self.installation}-{id}"
+    def container(self, id: InstanceId, companion: str = "") -> str:
+        return f"springtide-{self.installation}-{id}{'.' if companion else ''}{companion}"
 
     def network(self, app: AppName, network: str) -> str:
         return f"springtide-{self.installation}-{app}-{network}"
 
+    def network_of(self, app: AppName, network: NetworkDefinition) -> str:
+        return network.external_name or network.engine_name or self.network(app, network.name)
 
-def container_config(names: ContainerNames, spec: InstanceSpec) -> dict[str, Any]:
-    """The body of ``POST /containers/create``."""
-    template = spec.template
-    config: dict[str, Any] = {
-        "Image": template.image,
-        "Hostname": spec.id[:MAX_HOSTNAME],
-        "Env": [f"{key}={value}" for key, value in template.environment],
-        "Labels": {**dict(template.labels), **instance_labels(names, spec)},
-        "Healthcheck": {"Test": ["NONE"]},  # Springtide probes; the image's own check would run on top
-        "HostConfig": host_config(names, spec),
-        "NetworkingConfig": {
-            "EndpointsConfig": {
-                names.network(spec.app, network): endpoint_config(spec) for network in template.networks[:1]
-            }
-        },
-    }
-    optional = {
-        "Cmd": template.command,
-        "Entrypoint": template.entrypoint,
-        "User": template.user,
-        "WorkingDir": template.working_dir,
-        "StopSignal": template.stop_signal,
-    }
-    return config | {key: value for key, value in optional.items() if value is not None}
+    def volume_of(self, app: AppName, volume: VolumeDefinition) -> str:
+        own = f"springtide-{self.installation}-{app}-{volume.name}"
+        return volume.external_name or volume.engine_name or own
 
 
-def instance_labels(names: ContainerNames, spec: InstanceSpec) -> dict[str, str]:
-    return {
-        **names.labels,
-        APP: spec.app,
-        SERVICE: spec.service,
-        INSTANCE: spec.id,
-        REVISION: spec.revision,
-        NODE: spec.node,
-    }
+def instance_of(rows: Sequence[Row], detail: str = "", host_address: str | None = None) -> EngineInstance:
+    """An instance from its rows of ``GET /containers/json``, the first container's first.
 
-
-def endpoint_config(spec: InstanceSpec) -> dict[str, Any]:
-    """How the instance is found on a network: its aliases and its own id."""
-    return {"Aliases": [*spec.template.aliases, spec.id]}
-
-
-def host_config(names: ContainerNames, spec: InstanceSpec) -> dict[str, Any]:
-    """Limits and hardening: an init process, few capabilities, no new privileges, bounded logs."""
-    limits, reserved = spec.template.limits, spec.resources
-    memory_bytes = limits.memory_bytes or reserved[MEMORY_BYTES] or DEFAULT_MEMORY_BYTES
-    networks = spec.template.networks
-    config: dict[str, Any] = {
-        "Init": True,
-        "CapDrop": ["ALL"],
-        "CapAdd": list(CAPABILITIES),
-        "SecurityOpt": ["no-new-privileges"],
-        "Memory": memory_bytes,
-        "MemorySwap": memory_bytes,
-        "PidsLimit": limits.pids or reserved[PIDS] or DEFAULT_PIDS,
-        "CpuShares": max(2, reserved[CPU_MILLIS] * SHARES_PER_CPU // 1000),
-        "RestartPolicy": {"Name": "no"},
-        "LogConfig": {"Type": "json-file", "Config": LOG_OPTIONS},
-        "NetworkMode": names.network(spec.app, networks[0]) if networks else "none",
-    }
-    if limits.cpu_millis:
-        config["NanoCpus"] = limits.cpu_millis * 1_000_000
-    return config
-
-
-def instance_of(row: Row, detail: str = "") -> EngineInstance:
-    """An instance from a row of ``GET /containers/json``, and in ``detail`` why it ended if it has.
-
-    The list doesn't tell when a container was started, so ``started_at`` is when it was created:
-    the two are one step in :meth:`DockerEngine.create`.
+    ``detail`` says why it ended if it has. The list doesn't tell when a container was started, so
+    ``started_at`` is when it was created: the two are one step in :meth:`DockerEngine.create`.
+    ``host_address`` is where the engine's machine is reached, for those that share its network.
     """
-    labels = row["Labels"]
+    first = rows[0]
+    labels = first["Labels"]
+    ended = next(filter(has_ended, rows), None)
     return EngineInstance(
         id=InstanceId(labels[INSTANCE]),
         service=ServiceId(labels[SERVICE]),
         revision=RevisionId(labels[REVISION]),
         node=NodeId(labels[NODE]),
-        state=state_of(str(row["State"])),
-        image=str(row["Image"]),
-        address=_address(row),
-        started_at=datetime.fromtimestamp(int(row["Created"]), UTC),
-        exit_code=exit_code_of(str(row["Status"])),
+        state=pod_state(rows),
+        image=str(first["Image"]),
+        address=_address(first, host_address),
+        started_at=datetime.fromtimestamp(int(first["Created"]), UTC),
+        exit_code=None if ended is None else exit_code_of(str(ended["Status"])),
         detail=detail,
     )
+
+
+def pod_state(rows: Sequence[Row]) -> ContainerState:
+    """Of all containers of an instance as one: ended when one has ended, running when all run.
+
+    One of whose containers some are missing or were never started is half-made: created.
+    """
+    states = {state_of(str(row["State"])) for row in rows}
+    if ContainerState.EXITED in states:
+        return ContainerState.EXITED
+    if ContainerState.CREATED in states or missing_companions(rows):
+        return ContainerState.CREATED
+    return ContainerState.PAUSED if states == {ContainerState.PAUSED} else ContainerState.RUNNING
+
+
+def companions_of(row: Row) -> tuple[str, ...]:
+    """Which companions the first container of an instance has."""
+    return tuple(name for name in row["Labels"].get(COMPANIONS, "").split(",") if name)
+
+
+def missing_companions(rows: Sequence[Row]) -> tuple[str, ...]:
+    present = {row["Labels"].get(COMPANION) for row in rows}
+    return tuple(name for name in companions_of(rows[0]) if name not in present)
+
+
+def in_pods(rows: Iterable[RowOfList]) -> list[tuple[RowOfList, ...]]:
+    """Rows of one instance together, its first container's first; companions whose first is gone are left out.
+
+    The order of the list stays.
+    """
+    pods: dict[str, list[RowOfList]] = {}
+    companions: dict[str, list[RowOfList]] = {}
+    for row in rows:
+        group = companions if row["Labels"].get(COMPANION) else pods
+        group.setdefault(row["Labels"][INSTANCE], []).append(row)
+    return [(*firsts, *companions.get(id, ())) for id, firsts in pods.items()]
 
 
 def has_ended(row: Row) -> bool:
@@ -181,8 +155,11 @@ def exit_detail(state: Mapping[str, Any]) -> str:
     return error or f"exited with {state.get('ExitCode')}"
 
 
-def _address(row: Row) -> str | None:
-    """The address on the instance's first network, which is its network mode."""
+def _address(row: Row, host_address: str | None) -> str | None:
+    """The address on the instance's first network, its network mode; the machine's where it shares that."""
+    mode = row["HostConfig"]["NetworkMode"]
+    if mode == HOST:
+        return host_address if state_of(row["State"]) in HOLDING_ADDRESS else None
     networks = row["NetworkSettings"]["Networks"]
-    first = networks.get(row["HostConfig"]["NetworkMode"])
+    first = networks.get(BRIDGE if mode == DEFAULT_MODE else mode)
     return (first or {}).get("IPAddress") or None

@@ -27,6 +27,12 @@ async def read_lines(answer: StreamReader) -> AsyncIterator[str]:
             yield rest.decode(errors="replace")
 
 
+async def read_raw_lines(answer: StreamReader) -> AsyncIterator[str]:
+    """Each line of a container with a terminal: there the streams are one, and without frames."""
+    async for line in answer:
+        yield line.decode(errors="replace").rstrip("\r\n")
+
+
 async def _frames(answer: StreamReader) -> AsyncIterator[tuple[int, bytes]]:
     while True:
         try:

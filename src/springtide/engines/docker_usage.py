@@ -7,7 +7,7 @@ process of the container.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,17 @@ def network_bytes(table: str) -> tuple[int, int]:
 
 
 _SENT_COLUMN = 8
+
+
+def of_pod(usages: Sequence[Usage]) -> Usage:
+    """What the containers of one instance use together; their network is one, and the first tells of it."""
+    return Usage(
+        cpu_nanoseconds=sum(each.cpu_nanoseconds for each in usages),
+        memory_bytes=sum(each.memory_bytes for each in usages),
+        pids=sum(each.pids for each in usages),
+        received_bytes=usages[0].received_bytes,
+        sent_bytes=usages[0].sent_bytes,
+    )
 
 
 def usage_of_statistics(statistics: Mapping[str, Any]) -> Usage | None:

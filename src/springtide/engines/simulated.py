@@ -8,7 +8,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from springtide.engines.base import Capability, ExecResult, InstanceSpec, ProbeOutcome
+from springtide.engines.base import (
+    Capability,
+    Command,
+    ExecResult,
+    InstanceSpec,
+    PathStatus,
+    ProbeOutcome,
+    RunningCommand,
+    refuse_what_is_lacking,
+)
+from springtide.engines.simulated_inside import SimulatedCommand, packed, status_in, unpacked
 from springtide.engines.simulated_machine import (
     SimulatedContainer,
     SimulatedFaults,
@@ -17,13 +27,15 @@ from springtide.engines.simulated_machine import (
 )
 from springtide.model.errors import EngineError, ImageMissingError, LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId
+from springtide.model.mounts import MountType, VolumeDefinition, volume_named
+from springtide.model.networks import OWN_NETWORKS, NetworkDefinition
 from springtide.model.observations import ContainerState, EngineInstance, Usage
 from springtide.model.resources import Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe, Template
 
 TIMED_OUT = 124
 LOG_POLL_SECONDS = 0.1
-EVERYTHING = frozenset({Capability.STANDBY, Capability.EXEC, Capability.BUILD})
+EVERYTHING = frozenset(Capability) - {Capability.OVERLAY}
 
 
 class SimulatedEngine:
@@ -43,10 +55,11 @@ class SimulatedEngine:
         stop_seconds: float = 0.0,
         machine: SimulatedMachine | None = None,
         faults: SimulatedFaults | None = None,
+        capabilities: frozenset[Capability] = EVERYTHING,
     ) -> None:
         self.machine_state = machine or SimulatedMachine(now)
         self.faults = faults or SimulatedFaults()
-        self.capabilities = EVERYTHING
+        self.capabilities = capabilities
         self.start_seconds = start_seconds
         self.ready_seconds = ready_seconds
         self.stop_seconds = stop_seconds
@@ -74,12 +87,30 @@ class SimulatedEngine:
     def restore_connection(self) -> None:
         self.faults.unreachable = False
 
-    # Networks
+    # Networks and volumes
 
-    async def ensure_network(self, app: AppName, network: str) -> None:
-        await self.faults.before("ensure_network", f"{app}/{network}")
-        self.machine_state.networks.add((app, network))
-        self.faults.after("ensure_network", f"{app}/{network}")
+    async def ensure_network(self, app: AppName, network: NetworkDefinition) -> None:
+        await self.faults.before("ensure_network", f"{app}/{network.name}")
+        self._refuse_missing_external(network.external_name)
+        self.machine_state.networks.add((app, network.name))
+        self.faults.after("ensure_network", f"{app}/{network.name}")
+
+    async def ensure_volume(self, app: AppName, volume: VolumeDefinition) -> None:
+        self._need(Capability.VOLUMES)
+        await self.faults.before("ensure_volume", f"{app}/{volume.name}")
+        self._refuse_missing_external(volume.external_name)
+        if not volume.is_external:
+            self.machine_state.volumes.setdefault((app, volume.name), {})
+        self.faults.after("ensure_volume", f"{app}/{volume.name}")
+
+    async def delete_volumes(self, app: AppName) -> None:
+        await self.faults.before("delete_volumes", app)
+        in_use = {key for each in self.machine_state.containers.values() for key in _volumes_of(each.spec)}
+        if taken := sorted(name for owner, name in in_use & self.machine_state.volumes.keys() if owner == app):
+            raise EngineError(f"The engine could not remove the volume {taken[0]}: volume is in use.")
+        volumes = self.machine_state.volumes
+        self.machine_state.volumes = {key: files for key, files in volumes.items() if key[0] != app}
+        self.faults.after("delete_volumes", app)
 
     async def delete_networks(self, app: AppName) -> None:
         await self.faults.before("delete_networks", app)
@@ -96,12 +127,15 @@ class SimulatedEngine:
     # The life of an instance
 
     async def create(self, spec: InstanceSpec) -> None:
+        refuse_what_is_lacking(spec, self.capabilities)
         await self.faults.before("create", spec.id)
         self._refuse_missing_image(spec.template)
         container = self.machine_state.containers.get(spec.id)
         if container is None:
             self._refuse_missing_network(spec)
+            self._refuse_missing_volume(spec)
             container = self.machine_state.add(spec)
+            container.files |= {file.target: file.content for file in spec.template.files}
         elif container.spec.service != spec.service:
             raise EngineError(f"The name {spec.id} is taken by one that isn't of {spec.service}.")
         if not container.has_processes:
@@ -188,19 +222,47 @@ class SimulatedEngine:
             await asyncio.sleep(LOG_POLL_SECONDS)
 
     async def exec(self, id: InstanceId, command: Sequence[str], timeout_seconds: float) -> ExecResult:
-        """Knows ``true``, ``false``, ``echo …`` and ``sleep N``; any other command exits with 0."""
+        """What :class:`SimulatedCommand` knows."""
+        running = await self._begin("exec", id, Command(tuple(command)))
+        output = b""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                async for _, data in running.output():
+                    output += data
+        except TimeoutError:
+            return ExecResult(TIMED_OUT, output.decode())
+        return ExecResult(await running.exit_code(), output.decode())
+
+    async def run(self, id: InstanceId, command: Command) -> RunningCommand:
+        return await self._begin("run", id, command)
+
+    async def _begin(self, method: str, id: InstanceId, command: Command) -> SimulatedCommand:
         self._need(Capability.EXEC)
-        await self.faults.before("exec", id)
+        await self.faults.before(method, id)
         if not self._container(id).is_running:
-            raise EngineError(f"The engine could not run {command[0]} in {id}: it is not running.")
-        match command:
-            case ["sleep", seconds]:
-                await asyncio.sleep(min(float(seconds), timeout_seconds))
-                return ExecResult(TIMED_OUT if float(seconds) > timeout_seconds else 0, "")
-            case ["echo", *words]:
-                return ExecResult(0, " ".join(words) + "\n")
-            case _:
-                return ExecResult(1 if command[0] == "false" else 0, "")
+            raise EngineError(f"The engine could not run {command.words[0]} in {id}: it is not running.")
+        return SimulatedCommand(command)
+
+    async def path_status(self, id: InstanceId, path: str, companion: str = "") -> PathStatus | None:
+        await self.faults.before("path_status", id)
+        return status_in(self._container(id).files, path)
+
+    async def read_files(self, id: InstanceId, path: str, companion: str = "") -> AsyncIterator[bytes]:
+        self._need(Capability.COPY)
+        await self.faults.before("read_files", id)
+        if status_in(self._container(id).files, path) is None:
+            raise EngineError(f"The engine could not read {path} in {id}: no such file.")
+        yield packed(self._container(id).files, path)
+
+    async def write_files(
+        self, id: InstanceId, directory: str, archive: AsyncIterator[bytes], companion: str = ""
+    ) -> None:
+        self._need(Capability.COPY)
+        await self.faults.before("write_files", id)
+        status = status_in(self._container(id).files, directory)
+        if status is None or not status.is_directory:
+            raise EngineError(f"The engine could not write to {directory} in {id}: no such directory.")
+        self._container(id).files |= unpacked(b"".join([chunk async for chunk in archive]), directory)
 
     async def probe(
         self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
@@ -248,13 +310,27 @@ class SimulatedEngine:
             raise _image_missing(template.image)
 
     def _refuse_missing_network(self, spec: InstanceSpec) -> None:
-        for network in spec.template.networks:
+        for network in spec.template.networks if spec.template.network_mode == OWN_NETWORKS else ():
             if (spec.app, network) not in self.machine_state.networks:
                 raise EngineError(f"The engine could not create {spec.id}: network {spec.app}-{network} not found.")
+
+    def _refuse_missing_volume(self, spec: InstanceSpec) -> None:
+        for app, name in _volumes_of(spec):
+            if (app, name) not in self.machine_state.volumes and not volume_named(name, spec.volumes).is_external:
+                raise EngineError(f"The engine could not create {spec.id}: volume {app}-{name} not found.")
+
+    def _refuse_missing_external(self, name: str) -> None:
+        if name and name not in self.machine_state.foreign:
+            raise EngineError(f"The file calls {name} external, and the engine has none of that name.")
 
     def _need(self, capability: Capability) -> None:
         if capability not in self.capabilities:
             raise LacksCapabilityError(f"This engine has no {capability}.", remedy="Choose another engine.")
+
+
+def _volumes_of(spec: InstanceSpec) -> list[tuple[AppName, str]]:
+    mounts = [mount for each in spec.template.containers for mount in each.mounts]
+    return [(spec.app, mount.source) for mount in mounts if mount.type is MountType.VOLUME and mount.source]
 
 
 def _image_id(text: str) -> str:

@@ -38,6 +38,8 @@ class SimulatedContainer:
     cpu_millis: int = 0
     cpu_since: datetime | None = None
     cpu_nanoseconds: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What was put in or copied in, by absolute path."""
 
     @property
     def is_running(self) -> bool:
@@ -83,6 +85,10 @@ class SimulatedMachine:
         self.resources = resources or Resources.of({CPU_MILLIS: 64_000, MEMORY_BYTES: 256 * 2**30})
         self.containers: dict[InstanceId, SimulatedContainer] = {}
         self.networks: set[tuple[AppName, str]] = set()
+        self.volumes: dict[tuple[AppName, str], dict[str, bytes]] = {}
+        """Named volumes, and what lies in them by path from their top."""
+        self.foreign: set[str] = set()
+        """Networks and volumes that somebody else made, by name: what is external may be one of these."""
         self.missing_images: set[str] = set()
         """References that no registry has; any other image is there."""
         self.never_ready: set[RevisionId] = set()

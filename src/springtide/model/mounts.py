@@ -49,6 +49,8 @@ class Mount:
     """At most so much in memory; 0: no limit but the instance's memory."""
     mode: int | None = None
     """Permissions of a tmpfs; 0o1777 where this isn't said."""
+    options: tuple[str, ...] = ()
+    """Further options of a tmpfs, such as ``exec`` and ``uid=1000``."""
 
 
 @dataclass(frozen=True, slots=True)
