@@ -134,7 +134,9 @@ class Listing:
 
     def printed(self, entry: Entry | None) -> Any:
         items = entry.sequence() if entry is not None else ()
-        return [_or_none(self.item.printed(item)) for item in items] or OMITTED
+        # An empty text is an item like any other.
+        printed = ((item, self.item.printed(item)) for item in items)
+        return [item.value if shown is OMITTED else shown for item, shown in printed] or OMITTED
 
     def _unique(self, items: Sequence[Entry]) -> list[Entry]:
         if self.identity is None:

@@ -53,7 +53,8 @@ def several_ports(entry: Entry) -> Sequence[Entry]:
         if host:
             fields["host_ip"] = host
         if published:
-            fields["published"] = published if first == last else str(from_port + offset)
+            is_choice = first == last and from_port != to_port
+            fields["published"] = published if is_choice else str(from_port + offset)
         made.append(_mapping(entry, fields))
     return sorted(made, key=lambda port: str(port.mapping()["target"].value))
 
