@@ -19,7 +19,8 @@ from tests.planning.moments import Moment
 def law_11_refusals_have_true_figures(moment: Moment) -> None:
     """Everything explains itself: what is missing has a refusal, and its figures are those of the index.
 
-    ``used`` may exceed what is placed by what the owner waits for, and by no more.
+    ``used`` may exceed what is placed by what those wait for who count toward it: the owner, or the guests; and by
+    no more.
     """
     for service in moment.services():
         explanation = moment.plan.explanations[service.id]
@@ -85,8 +86,14 @@ def _quota_figures_are_true(moment: Moment, service: Service, refusal: Reason) -
         idle = [moment.idle(pool, held)[kind] for held in (promised, NOTHING)]
         if service.band is Band.BEST_EFFORT and borrow:
             by_band = idle
-        of_band = used == total(e.resources for e in counted)[kind] and by_band[0] <= limit <= by_band[1]
-        of_all = used == total(e.resources for e in everybody)[kind] and idle[0] <= limit <= idle[1]
+        waiting = moment.waiting_amount(each for each in moment.services() if each.team != pool.team)[kind]
+
+        def is_use_of(guests: list[Placement]) -> bool:
+            placed = total(each.resources for each in guests)[kind]
+            return placed <= used <= placed + waiting
+
+        of_band = is_use_of(counted) and by_band[0] <= limit <= by_band[1]
+        of_all = is_use_of(everybody) and idle[0] <= limit <= idle[1]
         assert of_band or of_all, f"law 11: {refusal.sentence}: {by_band} by band, {idle} in all"
 
 

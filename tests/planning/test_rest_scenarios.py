@@ -10,7 +10,7 @@ from springtide.model.fleet import Department, Fleet, Node, Pool, ReclaimTerms, 
 from springtide.model.identifiers import ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import NO_CEILING, Ceiling
-from springtide.model.workloads import Band, PlacementRules, Service
+from springtide.model.workloads import Band, PlacementRules, ScalePolicy, Service
 from tests.builders import HOME_LADDER, a_pool, a_service, amount, nodes
 from tests.planning.world import World
 
@@ -88,3 +88,30 @@ def test_room_below_a_departments_limit_is_kept_for_whom_it_is_promised_to() -> 
     first, lower = a_guest(BOB, 100), a_guest(ANN, band=Band.BATCH)
     world = a_world((a_pool("all"),), nodes("all", 1, amount(150, 256)), first, lower, teams=teams, departments=(east,))
     assert at_rest(world, {ANN: 1}, {BOB: 1}) == {BOB: 1}
+
+
+def test_who_may_only_stand_on_the_shared_part_finds_it_as_those_left_it_who_gave_way() -> None:
+    """They came back to another node as borrowers; but whoever came first stands on the shared part."""
+    guest = a_service("ann/s0", 0, resources=amount(150, 64), ladder=(Rung.SHARED,))
+    others = [
+        a_service("bob/s1", 0, resources=amount(50, 64), ladder=HOME_LADDER),
+        a_service("bob/s4", scale=ScalePolicy(0, 0, available=0), ladder=HOME_LADDER),
+    ]
+    owner = a_service("cyd/s2", 0, resources=amount(250), ladder=HOME_LADDER, placement=near("bob/s1"))
+    sizes = (amount(200, 256), amount(400, 256), amount(600, 512))
+    machines = tuple(replace(each, allocatable=size) for each, size in zip(nodes("cyd", 3), sizes, strict=True))
+    world = a_world((a_pool("cyd", "cyd"),), machines, guest, *others, owner)
+    assert at_rest(world, {"ann/s0": 1, "bob/s1": 3, "cyd/s2": 3, "bob/s4": 2})["ann/s0"] == 1
+
+
+def test_nobody_leaves_the_shared_part_while_somebody_waits_who_may_only_borrow() -> None:
+    """Two gave way in one plan, the second to a third: then who waited would have counted as shared."""
+    owner = a_service("bob/s1", 0, resources=amount(50, 64), ladder=HOME_LADDER)
+    first = a_service("cyd/s2", 0, resources=amount(50, 224), ladder=HOME_LADDER, band=Band.BATCH)
+    second = a_service(
+        "ann/s3", scale=ScalePolicy(0, 0, available=0), resources=amount(100, 128), ladder=HOME_LADDER, band=Band.BATCH
+    )
+    borrower = a_service("cyd/s5", 0, resources=amount(50, 64), ladder=(Rung.OWN, Rung.BORROWED))
+    pool = a_pool("bob", "bob", contribution_percent=50)
+    world = a_world((pool,), nodes("bob", 1, amount(400, 512)), owner, first, second, borrower)
+    assert at_rest(world, {"bob/s1": 1, "cyd/s2": 1, "ann/s3": 1, "cyd/s5": 2})["cyd/s5"] == 2

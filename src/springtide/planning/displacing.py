@@ -57,6 +57,8 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
         pool = board.pools[name]
         if pool.is_owned_by(service.team) or not board.quotas.tree.lends_to(name, service.team):
             continue
+        if name in board.quotas.awaited_as_borrowed:
+            continue  # were others to leave the shared part, who waits would count as shared
         yielding = _yielding(draft, pool, service, shares, rules)
         ways = _ways_in(draft, service, name, yielding) if yielding else []
         found += [way for way in ways if _is_fair(draft, service, way, shares)]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId, TeamName
+from springtide.model.leases import Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
@@ -76,6 +77,10 @@ class PoolQuotas:
     _guests_promised: dict[tuple[PoolName, bool], Resources] = field(default_factory=dict)
     _leaving_of: dict[tuple[PoolName, TeamName], Resources] = field(default_factory=dict)
     """Of firm guests, by team."""
+    _kept_shared: set[tuple[PoolName, bool]] = field(default_factory=set)
+    """Pools in which a firm guest, or another, has room promised that may stand on the shared part only."""
+    awaited_as_borrowed: set[PoolName] = field(default_factory=set)
+    """Pools in which a guest has room promised that may not stand on the shared part, which others fill now."""
     _uses_to_come: GuestUses | None = None
     """The uses once what leaves has left and what is promised has come; ``None`` while no guest has a promise."""
     _own_parts: dict[PoolName, Resources] = field(default_factory=dict)
@@ -138,6 +143,10 @@ class PoolQuotas:
         else:
             key = pool, service.band is not LOWEST
             self._guests_promised[key] = self._guests_promised.get(key, NOTHING) + service.resources
+            if Rung.BORROWED not in service.ladder:
+                self._kept_shared.add(key)
+            if Rung.SHARED not in service.ladder:
+                self.awaited_as_borrowed.add(pool)
             if self._is_limited(service, pool):
                 self._uses_once_all_have_come().add(pool, service.team, service.resources)
         self.touch(pool)
@@ -214,11 +223,12 @@ class PoolQuotas:
         everybody = self.guest_claim(pool, gone.leaving) - gone.everybody
         firm = self.firm_claim(pool, gone.leaving_firm) - gone.firm
         idle, shared = self.idle(pool) - everybody, self.guest_quota(pool, may_borrow=False)
+        # Whoever comes first stands on the shared part, so nobody borrows before one who may only stand there has come.
+        may_borrow = not self._kept_shared.intersection({(pool, False), (pool, band is not LOWEST)})
         if band is LOWEST:
-            return RoomLeft(shared - everybody, idle)
-        lent = self.guest_quota(pool, may_borrow=True) - firm
-        most = Resources.of((kind, min(idle[kind], lent[kind])) for kind in {*idle.kinds, *lent.kinds})
-        return RoomLeft(shared - firm, most)
+            return RoomLeft(shared - everybody, idle if may_borrow else _lower(idle, shared - everybody))
+        lent = self.guest_quota(pool, may_borrow=may_borrow) - firm
+        return RoomLeft(shared - firm, _lower(idle, lent))
 
     def excess(self, pool: PoolName) -> tuple[Resources, Resources]:
         """By how much a pool's guests are above what they may use: the firm ones, and all together.
@@ -305,3 +315,8 @@ class PoolQuotas:
             self._shared_at[pool] = now
             for uses in self._all_uses():
                 uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))
+
+
+def _lower(one: Resources, other: Resources) -> Resources:
+    """The lower of each amount."""
+    return Resources.of((kind, min(one[kind], other[kind])) for kind in {*one.kinds, *other.kinds})
