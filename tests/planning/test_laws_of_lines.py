@@ -10,8 +10,8 @@ from tests.planning import laws, laws_of_lines
 from tests.planning.examples import examples
 from tests.planning.lined_fleets import lined_fleets, lined_services_of
 from tests.planning.moments import Moment
-from tests.planning.strategies import Spec, histories
-from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, undisturbed
+from tests.planning.strategies import ROUGH, Spec, histories
+from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, is_old, undisturbed
 
 LAWS = (
     *STEP_LAWS,
@@ -41,8 +41,21 @@ def test_the_laws_hold_where_lines_lead_between_sites() -> None:
 
 @examples(0.5)
 @given(histories(fleets=lined_fleets(), services=lined_services_of))
-def test_law_5_it_comes_to_rest_where_lines_are_full(spec: Spec) -> None:
+def test_law_5_it_comes_to_rest_where_lines_are_full_and_the_cost_falls_on_the_way(spec: Spec) -> None:
     world = undisturbed(spec, may_finish=False)
     costs: list[laws.Cost] = []
     world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
+    is_rolling = any(is_old(world, placement) for placement in world.record.placements.values())
     world.settle(ROUNDS_TO_REST)
+    if not is_rolling:
+        laws.law_5_cost_falls(costs)
+
+
+@examples(0.3)
+@given(histories(ROUGH, fleets=lined_fleets(), services=lined_services_of))
+def test_law_9_nothing_stirs_once_all_who_can_have_come_home_over_lines(spec: Spec) -> None:
+    world = undisturbed(spec)
+    world.run(80, step=1)
+    world.history.clear()
+    world.run(15, step=1)
+    assert world.event_codes() == []
