@@ -25,6 +25,8 @@ class Said:
     code: int
     out: str
     err: str
+    raw: bytes = b""
+    """Standard output as bytes."""
 
     @property
     def json(self) -> Any:
@@ -37,16 +39,16 @@ class Terminal:
 
     home: Path
 
-    def run(self, *words: str) -> Said:
+    def run(self, *words: str, given: bytes = b"") -> Said:
         environment = {"SPRINGTIDE_HOME": str(self.home), "COLUMNS": "200"}
-        result = CliRunner().invoke(build_app(), list(words), env=environment)
+        result = CliRunner().invoke(build_app(), list(words), env=environment, input=given)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Said(result.exit_code, result.stdout, result.stderr)
+        return Said(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
 
-    async def type(self, *words: str) -> Said:
-        """Run a command while the test's loop goes on."""
-        return await asyncio.to_thread(self.run, *words)
+    async def type(self, *words: str, given: bytes = b"") -> Said:
+        """Run a command while the test's loop goes on; ``given`` is its standard input."""
+        return await asyncio.to_thread(self.run, *words, given=given)
 
 
 @asynccontextmanager

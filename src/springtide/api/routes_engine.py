@@ -10,13 +10,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from springtide.api.errors import unknown
 from springtide.api.platform import Platform
 from springtide.api.requests import BuildRequest, ResolveRequest
+from springtide.api.routes_insides import known_instance
 from springtide.api.streams import STREAM, event_stream
 from springtide.api.wire import ImageWire
 from springtide.model.errors import InputError
-from springtide.model.identifiers import InstanceId
 
 MOST_LINES = 100_000
 Tail = Annotated[int, Query(ge=0, le=MOST_LINES, description="So many of the last lines.")]
@@ -41,12 +40,12 @@ def engine_routes(platform: Platform) -> APIRouter:
     @routes.get("/instances/{id}/logs", response_class=PlainTextResponse)
     async def logs(id: str, tail: Tail = 100) -> PlainTextResponse:
         """The last lines of what the instance wrote, standard output and error as one."""
-        return PlainTextResponse(await platform.engine.logs(_known(platform, id), tail=tail))
+        return PlainTextResponse(await platform.engine.logs(known_instance(platform, id), tail=tail))
 
     @routes.get("/instances/{id}/logs/stream", response_class=EventSourceResponse, responses=STREAM)
     async def follow_logs(id: str, tail: Tail = 100) -> EventSourceResponse:
         """The last lines, then each new one (``event: line``); ``event: end`` when the instance has ended."""
-        return event_stream(_lines(platform.engine.follow_logs(_known(platform, id), tail=tail)))
+        return event_stream(_lines(platform.engine.follow_logs(known_instance(platform, id), tail=tail)))
 
     return routes
 
@@ -61,13 +60,6 @@ def _context(text: str) -> Path:
             remedy="Give an absolute path to the directory that has the Dockerfile.",
         )
     return path
-
-
-def _known(platform: Platform, id: str) -> InstanceId:
-    known = platform.record.placements.keys() | platform.index.instances.keys()
-    if id not in known:
-        raise unknown("instance", id, known)
-    return InstanceId(id)
 
 
 async def _lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:

@@ -18,6 +18,7 @@ from springtide.api.platform import Platform
 from springtide.api.routes_apps import app_routes
 from springtide.api.routes_engine import engine_routes
 from springtide.api.routes_events import event_routes
+from springtide.api.routes_insides import inside_routes
 from springtide.api.routes_plan import plan_routes
 from springtide.api.routes_state import record_routes, state_routes
 from springtide.api.standing import take_standing
@@ -40,7 +41,7 @@ def create_api(platform: Platform) -> FastAPI:
     app = FastAPI(title="Springtide", version=springtide.__version__, description=_ABOUT, responses=declared_errors())
     app.add_middleware(LocalOnly)
     answer_errors(app)
-    for routes in (state_routes, record_routes, event_routes, app_routes, engine_routes, plan_routes):
+    for routes in (state_routes, record_routes, event_routes, app_routes, engine_routes, inside_routes, plan_routes):
         app.include_router(routes(platform), prefix=PREFIX)
     app.include_router(_top_routes(platform))
     app.mount("/web", _FreshFiles(directory=WEB), name="web")

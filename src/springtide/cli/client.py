@@ -11,8 +11,9 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -65,18 +66,18 @@ class Client:
     def follow(self, *path: str, last_event_id: str = "", **query: Any) -> Iterator[Message]:
         """Messages of a stream as they come, until the server ends it."""
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_event_id} if last_event_id else {})}
-        with closing(self._connection(SILENCE_TIMEOUT_SECONDS)) as connection:
-            response = self._exchange(connection, "GET", _target(path, query), None, headers)
-            try:
+        with closing(self.connection(SILENCE_TIMEOUT_SECONDS)) as connection:
+            response = self.exchange(connection, "GET", path, query, None, headers)
+            with self.reaching():
                 yield from _messages(line.decode().rstrip("\r\n") for line in response)
-            except (OSError, http.client.HTTPException) as error:
-                raise self._unreachable() from error
 
     def answers(self) -> bool:
         """Whether the control plane is up."""
         try:
-            with closing(self._connection(2.0)) as connection:
-                self._exchange(connection, "GET", "/healthz", None, {})
+            with closing(self.connection(2.0)) as connection:
+                with self.reaching():
+                    connection.request("GET", "/healthz")
+                self.answer(connection)
         except (NoControlPlaneError, ApiError):
             return False
         return True
@@ -91,39 +92,56 @@ class Client:
     ) -> bytes:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         content = json.dumps(body).encode() if body is not None else None
-        with closing(self._connection(timeout_seconds)) as connection:
-            response = self._exchange(connection, method, _target(path, query), content, headers)
-            return response.read()
+        with closing(self.connection(timeout_seconds)) as connection:
+            return self.exchange(connection, method, path, query, content, headers).read()
 
-    def _connection(self, timeout_seconds: float | None) -> http.client.HTTPConnection:
+    # For whoever sends or reads a body as it comes
+
+    def connection(self, timeout_seconds: float | None) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout_seconds)
 
-    def _exchange(
+    def target(self, path: tuple[str, ...], query: Mapping[str, Any]) -> str:
+        """Path and query as they stand in a request; a list is said once for each of its values."""
+        words = urlencode({key: value for key, value in query.items() if value is not None}, doseq=True)
+        return f"{PREFIX}/{'/'.join(quote(part, safe='') for part in path)}{'?' + words if words else ''}"
+
+    def exchange(
         self,
         connection: http.client.HTTPConnection,
         method: str,
-        target: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
+        path: tuple[str, ...],
+        query: Mapping[str, Any],
+        body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> http.client.HTTPResponse:
-        try:
+        """Send a whole request; the answer, its body unread."""
+        target = self.target(path, query)
+        with self.reaching(f"{method} {target}", connection.timeout):
             connection.request(method, target, body, dict(headers))
+        return self.answer(connection, f"{method} {target}")
+
+    def answer(self, connection: http.client.HTTPConnection, asked: str = "The answer") -> http.client.HTTPResponse:
+        """The answer to what was sent. Raises ApiError where it is a refusal."""
+        with self.reaching(asked, connection.timeout):
             response = connection.getresponse()
+            refused = response.read() if response.status >= 400 else None
+        if refused is not None:
+            raise _refusal(response.status, refused)
+        return response
+
+    @contextmanager
+    def reaching(self, asked: str = "The control plane", timeout_seconds: float | None = None) -> Iterator[None]:
+        """Failures of the connection within as NoControlPlaneError, a time-out as ApiError."""
+        try:
+            yield
         except TimeoutError as error:
-            raise ApiError(f"{method} {target} took longer than {connection.timeout:g} s.", code="timeout") from error
+            waited = "too long" if timeout_seconds is None else f"longer than {timeout_seconds:g} s"
+            raise ApiError(f"{asked} took {waited}.", code="timeout") from error
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable() from error
-        if response.status >= 400:
-            raise _refusal(response.status, response.read())
-        return response
 
     def _unreachable(self) -> NoControlPlaneError:
         return NoControlPlaneError(f"No control plane answers at {self.url}.", remedy="Start it: springtide up")
-
-
-def _target(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
-    words = urlencode({key: value for key, value in query.items() if value is not None})
-    return f"{PREFIX}/{'/'.join(quote(part, safe='') for part in path)}{'?' + words if words else ''}"
 
 
 def _refusal(status: int, body: bytes) -> ApiError:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from springtide import __version__
-from springtide.cli import apps, fleet, outlook, platform, stage, state, streams, teams, why
+from springtide.cli import apps, copying, executing, fleet, outlook, platform, stage, state, streams, teams, why
 from springtide.cli.group import CommandGroup
 
 ABOUT = """Springtide runs containers on your own machines first, the shared pool next, rented machines
@@ -28,7 +28,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_about)
-    for subject in (platform, apps, outlook, state, why, streams, fleet, teams, stage):
+    for subject in (platform, apps, outlook, state, why, streams, executing, copying, fleet, teams, stage):
         subject.add_commands(app)
     return app
 

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from springtide.cli.choosing import choose_instances
 from springtide.cli.client import ApiError, Client, NoControlPlaneError
-from springtide.cli.names import choose_service
 from springtide.cli.options import HomeOption, JsonOption, client_of
-from springtide.cli.state import service_ids
 from springtide.cli.tables import clock, print_json
 from springtide.model.errors import SpringtideError
 
@@ -34,7 +33,7 @@ def logs(
 ) -> None:
     """What an instance wrote, or all instances of a service."""
     client = client_of(home)
-    chosen = _choose_instances(client, name)
+    chosen = choose_instances(client, name)
     if not chosen:
         typer.echo("No instance of it runs.", err=True)
     prefix = len(chosen) > 1
@@ -44,15 +43,6 @@ def logs(
             typer.echo(json.dumps({"instance": instance, "line": line}, ensure_ascii=False))
         else:
             typer.echo(f"{instance} | {line}" if prefix else line)
-
-
-def _choose_instances(client: Client, name: str) -> list[str]:
-    instances = client.get("instances")
-    if any(each["id"] == name for each in instances):
-        return [name]
-    known = {each["service"] for each in instances} | service_ids(client.get("services"))
-    service = choose_service(name, known)
-    return [each["id"] for each in instances if each["service"] == service]
 
 
 def _written(client: Client, instances: list[str], tail: int) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiodocker.containers import DockerContainer
 from aiodocker.execs import Exec
-from aiodocker.stream import Stream
+from aiodocker.stream import Message, Stream
 
 from springtide.engines.base import Command, ExecResult, OutputStream
 from springtide.engines.docker_api import DockerApi
 
 TIMED_OUT = 124
 ERROR_STREAM = 2
+SILENCE_SECONDS = 0.5
 
 
 async def run_in(container: DockerContainer, command: Sequence[str], timeout_seconds: float) -> ExecResult:
@@ -64,15 +65,20 @@ class DockerCommand:
         self._doing = doing
 
     async def write(self, data: bytes) -> None:
-        with self._api.call(self._doing):
-            await self._stream.write_in(data)
+        if self._transport() is not None:  # else it has ended, and reads no more
+            with self._api.call(self._doing):
+                await self._stream.write_in(data)
 
     async def end_input(self) -> None:
         # aiodocker can only close both ways at once, and then what the command still writes were lost.
-        response = self._stream._resp
-        transport = response.connection.transport if response and response.connection else None
+        transport = self._transport()
         if transport is not None and transport.can_write_eof():
             transport.write_eof()
+
+    def _transport(self) -> asyncio.Transport | None:
+        response = self._stream._resp
+        transport = response.connection.transport if response and response.connection else None
+        return None if transport is None or transport.is_closing() else transport
 
     async def resize(self, rows: int, columns: int) -> None:
         with self._api.call(self._doing):
@@ -80,9 +86,25 @@ class DockerCommand:
 
     async def output(self) -> AsyncIterator[tuple[OutputStream, bytes]]:
         with self._api.call(self._doing):
-            while (message := await self._stream.read_out()) is not None:
+            while (message := await self._next_message()) is not None:
                 is_error = message.stream == ERROR_STREAM
                 yield OutputStream.ERROR if is_error else OutputStream.OUT, message.data
+
+    async def _next_message(self) -> Message | None:
+        """The next that it says, ``None`` once it has ended.
+
+        The engine keeps the stream open after a command that has left input unread, so that in silence it is asked.
+        """
+        reading = asyncio.ensure_future(self._stream.read_out())
+        try:
+            has_ended = False
+            while not (await asyncio.wait({reading}, timeout=SILENCE_SECONDS))[0]:
+                if has_ended:
+                    return None
+                has_ended = not (await self._execution.inspect())["Running"]
+            return reading.result()
+        finally:
+            reading.cancel()
 
     async def exit_code(self) -> int:
         with self._api.call(self._doing):
