@@ -8,6 +8,7 @@ from springtide.model.placements import Placement, PlacementState
 from springtide.model.record import Record
 from springtide.model.resources import CPU_MILLIS, NOTHING, total
 from springtide.model.workloads import Service
+from springtide.planning.evictions import MOVES
 from springtide.planning.money import next_charge
 from tests.planning.laws import rung_for
 from tests.planning.moments import Moment, is_staying
@@ -82,10 +83,10 @@ def _makes_room(moment: Moment, placement: Placement) -> bool:
 
 
 def law_9_few_moves_at_once(moment: Moment) -> None:
-    """Coming home moves at most ``max_moves_at_once`` instances at a time."""
+    """Coming home and moving aside move at most ``max_moves_at_once`` instances at a time."""
 
     def moving(record: Record) -> set[str]:
-        homing = (e for e in record.placements.values() if e.eviction is not None and e.eviction.rule == "home")
+        homing = (e for e in record.placements.values() if e.eviction is not None and e.eviction.rule in MOVES)
         return {each.instance for each in homing if each.state is PlacementState.RUNNING}
 
     before, after = moving(moment.before), moving(moment.after)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from springtide.model.placements import Placement, PlacementState
 
 RECLAIM = "reclaim"
 """Its owner wants the room, or a limit was lowered below use."""
@@ -16,7 +18,11 @@ MISPLACED = "misplaced"
 """Its node doesn't meet its service's constraints, or no longer."""
 HOME = "home"
 """A cheaper rung has room."""
+ASIDE = "aside"
+"""One that fits nowhere else fits in its place, and it elsewhere in the pool."""
 
+MOVES = (HOME, ASIDE)
+"""Nobody needs them at once: a bounded number at a time."""
 NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
 """For somebody's sake: withdrawn where nobody needs the room any more."""
 LEAVES_IF = (*NOTICES, REVISION, MISPLACED)
@@ -28,6 +34,7 @@ IN_WORDS: Mapping[str, str] = {
     GIVES_WAY: "it gives way to a higher band",
     FAIR_SHARE: "its team uses more than its fair share",
     HOME: "it moves to a cheaper place",
+    ASIDE: "it moves elsewhere in its pool so that a larger one fits",
     REVISION: "a newer revision replaces it",
     MISPLACED: "its service may not stand on its node",
     "shrink": "fewer are wanted",
@@ -38,3 +45,9 @@ IN_WORDS: Mapping[str, str] = {
     "stopped": "it ended",
 }
 """Every rule, as people read it; the last is no rule, and what is said of those that leave without any."""
+
+
+def moves_under_way(departing: Iterable[Placement]) -> int:
+    """How many of these are moving and serve until their replacement is ready."""
+    moving = (each for each in departing if each.eviction is not None and each.eviction.rule in MOVES)
+    return sum(1 for each in moving if each.state is PlacementState.RUNNING)

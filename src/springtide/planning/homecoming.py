@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
-from springtide.model.placements import Eviction, Placement, PlacementState
+from springtide.model.placements import Eviction, Placement
 from springtide.model.resources import CPU_MILLIS
 from springtide.model.workloads import Service
 from springtide.planning.admission import rung_for
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
-from springtide.planning.evictions import HOME
+from springtide.planning.evictions import HOME, moves_under_way
 from springtide.planning.fitting import best_room
 from springtide.planning.memo import holds_still, home_refusals
 from springtide.planning.shrinking import by_avoidable_cost
@@ -34,7 +34,7 @@ class _Move:
 def come_home(draft: Draft) -> None:
     """Move a bounded number of instances to cheaper rungs, those off the dearest first."""
     terms = draft.board.fleet.scaling
-    under_way = sum(1 for each in draft.all_departing() if _is_moving(each))
+    under_way = moves_under_way(draft.all_departing())
     for id in sorted(draft.index.record.services):
         if not _is_away(draft, id) or _is_known_to_stay(draft, id):
             continue
@@ -67,12 +67,6 @@ def _is_known_to_stay(draft: Draft, id: ServiceId) -> bool:
     if memo is None or memo.dearest > Rung.SHARED.order or not holds_still(memo, board, draft.index.ground, id):
         return False
     return memo.is_home or bool(home_refusals(memo, board, service))
-
-
-def _is_moving(placement: Placement) -> bool:
-    return (
-        placement.eviction is not None and placement.eviction.rule == HOME and placement.state is PlacementState.RUNNING
-    )
 
 
 def _find_move(draft: Draft, service: Service) -> _Move | None:

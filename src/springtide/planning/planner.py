@@ -30,6 +30,7 @@ from springtide.planning.explanation import Explanation, explain, tell_growth
 from springtide.planning.homecoming import come_home
 from springtide.planning.index import Carry, Index
 from springtide.planning.memo import Memo
+from springtide.planning.rebalancing import make_room
 from springtide.planning.reclaim import place_owned
 from springtide.planning.remembering import plan_memos
 from springtide.planning.renewal import secure_rentals, settle_rentals
@@ -77,6 +78,7 @@ def plan(index: Index, now: datetime) -> Plan:
     secure_rentals(draft)
     place_owned(draft)
     place_guests(draft)
+    make_room(draft)
     place_in_cloud(draft)
     come_home(draft)
     converge(draft)

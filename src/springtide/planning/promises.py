@@ -16,7 +16,7 @@ from springtide.planning.admission import lacking_without, rung_for
 from springtide.planning.board import Board
 from springtide.planning.displacing import rung_is_on_ladder
 from springtide.planning.draft import Draft
-from springtide.planning.evictions import FAIR_SHARE, GIVES_WAY
+from springtide.planning.evictions import ASIDE, FAIR_SHARE, GIVES_WAY
 from springtide.planning.siting import Siting
 
 
@@ -39,11 +39,13 @@ def keep_promises(draft: Draft) -> None:
 
 
 def _victims(draft: Draft) -> dict[tuple[ServiceId, NodeId], list[Placement]]:
-    """Who has gone since the last plan, or is going beyond recall, by beneficiary and node."""
+    """Who has gone since the last plan, moves aside or is going beyond recall, by beneficiary and node."""
     found: dict[tuple[ServiceId, NodeId], list[Placement]] = {}
     for each in (*draft.lost.values(), *draft.all_departing()):
         eviction, is_going = each.eviction, each.state is not PlacementState.RUNNING
-        if is_going and eviction is not None and eviction.rule in (GIVES_WAY, FAIR_SHARE) and eviction.beneficiary:
+        if eviction is None or not eviction.beneficiary:
+            continue
+        if eviction.rule == ASIDE or (is_going and eviction.rule in (GIVES_WAY, FAIR_SHARE)):
             found.setdefault((eviction.beneficiary, each.node), []).append(each)
     return found
 
