@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from springtide.model.fleet import Fleet, Node, ReclaimTerms, Team
 from springtide.model.identifiers import NodeId, PoolName, TeamName
+from springtide.model.leases import Rung
 from springtide.model.resources import Resources
-from springtide.model.workloads import Constraint, PlacementRules
+from springtide.model.workloads import Band, Constraint, PlacementRules
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
-from tests.builders import HOME_LADDER, a_pool, a_service, amount
+from tests.builders import HOME_LADDER, a_fleet, a_pool, a_service, amount, nodes
 from tests.planning import laws_of_fairness
 from tests.planning.crowded_fleets import make_case, planned
 from tests.planning.drf import User, fill, fill_where_allowed
@@ -237,3 +238,16 @@ def test_bands_and_fairness_come_to_rest_where_they_once_undid_each_other(seed: 
     """A batch guest's leaving once lowered the share by which its team's production had been judged."""
     case = make_case("bands", seed)
     planned(case.problem, case.turns)
+
+
+def test_nobody_gives_way_at_home_who_could_come_back_and_keep_the_other_from_beginning() -> None:
+    """The own part takes four of the five; the fifth would need the place of one that overflows and comes back."""
+    fleet = a_fleet(pools=(a_pool("feed", "feed", contribution_percent=10),), nodes=nodes("feed", 3, amount(200, 256)))
+    lower = a_service("feed/spare", 1, resources=amount(50, 32), ladder=HOME_LADDER, band=Band.BEST_EFFORT)
+    world = World(fleet, [lower])
+    world.run(2)
+    world.deploy(a_service("feed/web", 5, resources=amount(100, 32), ladder=(Rung.OWN,)))
+    world.settle()
+    world.run(5)
+    assert (len(world.ready("feed/web")), len(world.ready("feed/spare"))) == (4, 1)
+    assert world.why("feed/web").refusals[0].code == "own-full"

@@ -79,15 +79,35 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
         for row in siting.open_rows(service, np.array(sorted(rows), dtype=np.int64)).tolist():
             here = [each for each in candidates if each.placement.node == rows[row]]
             victims = _victims_on(board, service, row, here)
-            if victims and _home_rung(board, service, pool, victims) in service.ladder:
+            if victims and _may_begin_at_home(board, service, pool, row, victims):
                 found.append(_Way(pool, row, victims, candidates))
     return _go(draft, service, found, None)
 
 
-def _home_rung(board: Board, service: Service, pool: PoolName, victims: tuple[InstanceId, ...]) -> Rung:
-    """The rung on which it would then begin at home, were nobody to come there before it."""
-    gone = total(board.placements[id].resources for id in victims)
-    use = board.quotas.owner_use_staying(pool) - gone
+def _may_begin_at_home(
+    board: Board, service: Service, pool: PoolName, row: int, victims: tuple[InstanceId, ...]
+) -> bool:
+    """Whether it would then begin on a rung that it may use, also if they come back to the pool before it.
+
+    Otherwise they would come back, keep it from beginning, be asked to leave again, and so on without end.
+    """
+    gone = [board.placements[id] for id in victims]
+    lasting = [each for each in gone if not _may_come_back(board, each, row)]
+    staying = board.quotas.owner_use_staying(pool)
+    uses = (staying - total(each.resources for each in left) for left in (gone, lasting))
+    return all(_home_rung(board, service, pool, use) in service.ladder for use in uses)
+
+
+def _may_come_back(board: Board, victim: Placement, row: int) -> bool:
+    """Whether another node of the pool has room for it, where it may overflow into what its team contributes."""
+    service, space = board.services.get(victim.service), board.table.space
+    if service is None or Rung.SHARED not in service.ladder:
+        return False
+    rows = board.table.rows_in([victim.pool])
+    return space.best(rows[rows != row], board.table.ask(victim.resources), is_now=False) is not None
+
+
+def _home_rung(board: Board, service: Service, pool: PoolName, use: Resources) -> Rung:
     return Rung.OWN if quota.is_own(board.quotas.own_part(pool), use, service.resources) else Rung.SHARED
 
 
