@@ -319,3 +319,11 @@ async def test_a_store_that_cannot_write_is_a_503_with_its_sentence(
     interrupted.broken = True
     wire = await refusal(api, deployed(a_service("feed/web", 6), app="feed"), 503)
     assert wire == {"code": "store", "sentence": "The disk is full: 0 bytes are free.", "remedy": "Make room."}
+
+
+async def test_volumes_of_an_app_that_is_there_are_kept(api: httpx.AsyncClient, platform: HandMadePlatform) -> None:
+    platform.engine.machine_state.volumes = {(AppName("feed"), "data"): {}}
+    refused = await api.delete("/apps/feed/volumes")
+    assert (refused.status_code, refused.json()["code"]) == (409, "in-use")
+    assert platform.engine.machine_state.volumes
+    assert (await api.delete("/apps/gone/volumes")).status_code == 200

@@ -199,6 +199,17 @@ async def test_down_with_an_app_waits_until_it_is_gone(terminal: Terminal, platf
     assert platform.record.placements == {}
 
 
+async def test_down_keeps_volumes_unless_they_are_asked_for(terminal: Terminal, platform: HandMadePlatform) -> None:
+    machine = platform.engine.machine_state
+    machine.volumes = {(AppName("feed"), "data"): {}, (AppName("other"), "data"): {}}
+    async with carried_out(platform, Readiness.READY):
+        assert (await terminal.type("down", "feed")).code == 0
+        assert len(machine.volumes) == 2
+        said = await terminal.type("down", "feed", "--volumes")
+    assert said.code == 0, said.err
+    assert machine.volumes == {(AppName("other"), "data"): {}}
+
+
 async def test_down_says_what_is_left_when_its_time_is_over(terminal: Terminal) -> None:
     said = await terminal.type("down", "feed", "--timeout", "1")
     assert said.code == 4

@@ -391,7 +391,8 @@ async def test_limits_and_settings_of_the_kernel_hold_inside(engine: DockerEngin
         oom_score_adjustment=300,
     )
     await engine.create(a_spec(kernel=kernel))
-    assert await inside(engine, "ulimit -Sn; ulimit -Hn") == "200\n300"
+    # Not of a command run later: runc's own runtime raises the soft limit for those, now and then.
+    assert await inside(engine, "awk '/open files/ {print $4, $5}' /proc/1/limits") == "200 300"
     assert await inside(engine, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start") == "80"
     assert await inside(engine, "df /dev/shm | awk 'NR==2 {print $2}'") == "2048"
     assert await inside(engine, "cat /proc/1/oom_score_adj") == "300"

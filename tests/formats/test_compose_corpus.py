@@ -28,6 +28,36 @@ DIFFERENCES = {
 """Where the normal forms differ, and why that is meant."""
 
 
+STRICTER = {
+    "a command that is cut": (
+        "services:\n  web:\n    image: x\n    command: echo a; echo b\n",
+        4,
+        "Docker Compose drops what follows the sign, without a word.",
+    ),
+    "a number with a leading nought": (
+        "services:\n  web:\n    image: x\n    environment: {A: 0755}\n",
+        4,
+        "Docker Compose reads 493, other readers of YAML 755.",
+    ),
+    "a name with capitals": (
+        "name: Shop\nservices:\n  web: {image: x}\n",
+        1,
+        "Docker Compose calls the project by another name than its file.",
+    ),
+    "two documents": (
+        "services:\n  web: {image: x}\n---\nservices:\n  web: {user: y}\n",
+        3,
+        "Docker Compose merges them, which other readers of YAML don't.",
+    ),
+    "an included folder that isn't there": (
+        "include:\n  - {path: compose.yaml.other, project_directory: ./nowhere}\nservices:\n  web: {image: x}\n",
+        2,
+        "Docker Compose takes the folder above instead.",
+    ),
+}
+"""Files that Docker Compose takes and Springtide refuses: the line, and why."""
+
+
 def files_of(case: Path) -> tuple[list[Path], list[str]]:
     """The files of a case in their order, and the profiles that are switched on."""
     if case.is_file():
@@ -52,6 +82,17 @@ def test_the_normal_form_is_docker_composes(case: Path) -> None:
         assert theirs != ours, f"{case.stem} doesn't differ any more: take it off the list"
     else:
         assert theirs == ours
+
+
+@pytest.mark.parametrize(("text", "line", "why"), STRICTER.values(), ids=STRICTER.keys())
+def test_springtide_is_stricter_about(tmp_path: Path, text: str, line: int, why: str) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text(text)
+    (tmp_path / "compose.yaml.other").write_text("services:\n  other: {image: x}\n")
+    assert ask_compose([file]) is not None, f"Docker Compose refuses it too: take it off the list ({why})"
+    with pytest.raises(ComposeFileError) as caught:
+        read_project([file], environment=ENVIRONMENT)
+    assert caught.value.line == line
 
 
 def test_the_corpus_is_large_enough() -> None:

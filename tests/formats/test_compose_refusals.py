@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from springtide.formats.compose_keys import BUILD, DEPLOY, NETWORK, SERVICE, SERVICE_NETWORK, TOP_LEVEL
+from springtide.formats.compose_keys import BUILD, CONFIG, DEPLOY, SERVICE, TOP_LEVEL
 from tests.formats.compose_files import load, refusal, service_text
 
 # Lines of the one service start at 5: (its lines, line, key, words of the sentence, words of the remedy).
@@ -14,7 +14,6 @@ OF_A_SERVICE = {
     "a misspelt key": ("enviroment: {A: 1}", 5, ".enviroment", "isn't known here", "'environment'"),
     "a misspelt extension": ("x-springtied: {}", 5, ".x-springtied", "is nobody's", "'x-springtide'"),
     "an unknown setting": ("x-springtide:\n  rout: a", 6, ".x-springtide.rout", "isn't known", "'route'"),
-    "a udp port": ("ports:\n  - 1:2\n  - 53:53/udp", 7, ".ports[1]", "'udp' isn't supported", "Leave"),
     "a range for one port": ("ports: ['8000-8010:80']", 5, ".ports[0]", "range 8000-8010", "one port of it"),
     "ranges that differ": ("ports: ['8000-8010:80-81']", 5, ".ports[0]", "aren't equally long", "as many ports"),
     "a port of one address": ("ports: ['127.0.0.1:8080:80']", 5, ".ports[0]", "binds one address", "'8080:80'"),
@@ -22,7 +21,6 @@ OF_A_SERVICE = {
     "a port beyond the last": ("ports: ['65536']", 5, ".ports[0]", "'65536' isn't a port", "1 to 65535"),
     "a long port without target": ("ports: [{published: 80}]", 5, ".ports[0]", "which port", "`target:`"),
     "a long port on one address": ("ports: [{target: 80, host_ip: ::1}]", 5, ".ports[0].host_ip", "'host_ip'", "Leave"),
-    "a port of the host itself": ("ports: [{target: 80, mode: host}]", 5, ".ports[0].mode", "'host'", "Leave `mode`"),
     "a port published twice": (
         "ports:\n  - 8080:80\n  - 8080:81",
         7,
@@ -177,13 +175,45 @@ OF_A_SERVICE = {
         "Leave",
     ),
     "an undeclared network": ("networks: [frnt]", 5, ".networks[0]", "no network 'frnt'", "default"),
-    "a fixed address": (
-        "networks: {default: {ipv4_address: 10.0.0.1}}",
+    "two instances at one address": (
+        "networks: {default: {ipv4_address: 10.0.0.1}}\ndeploy: {replicas: 2}",
         5,
-        ".networks.default.ipv4_address",
-        "'ipv4_address'",
-        "Leave it out",
+        ".networks",
+        "no second instance can stand beside the first",
+        "Leave the address",
     ),
+    "two instances at one port of the machine": (
+        "ports: ['53:53/udp']\nscale: 2",
+        3,
+        "",
+        "no second instance can stand beside the first",
+        "the port of the machine",
+    ),
+    "a network of another service": ("network_mode: service:web", 5, ".network_mode", "has its own", "`networks`"),
+    "a volume named like a drive": ("volumes: ['a:/x']", 5, ".volumes[0]", "drive of Windows", "two letters"),
+    "processes of another service": ("pid: container:x", 5, ".pid", "each instance has its own", "`pid`"),
+    "a restart only after failures": ("restart: on-failure", 5, ".restart", "starts again whatever stops", "always"),
+    "a mount of another kind": (
+        "volumes: [{type: image, source: x, target: /x}]",
+        5,
+        ".volumes[0].type",
+        "'image' aren't supported",
+        "volume, bind or tmpfs",
+    ),
+    "a mount at no absolute path": ("volumes: ['./a:b']", 5, ".volumes[0]", "isn't an absolute path", "'/b'"),
+    "a folder without a source": ("volumes: [{type: bind, target: /x}]", 5, ".volumes[0]", "which folder", "source"),
+    "two mounts at one place": ("tmpfs: /x\nvolumes: [/x]", 6, ".volumes[0]", "mounted at /x already, on line 5", ""),
+    "an undeclared volume": ("volumes: ['data:/x']", 5, ".volumes[0]", "no volume 'data'", "top-level `volumes`"),
+    "an undeclared secret": ("secrets: [token]", 5, ".secrets[0]", "no secret 'token'", "top-level `secrets`"),
+    "limits that differ": (
+        "mem_limit: 64M\ndeploy: {resources: {limits: {memory: 32M}}}",
+        5,
+        ".mem_limit",
+        "differ",
+        "Leave `mem_limit` out",
+    ),
+    "a device that is none": ("devices: ['a/b=c']", 5, ".devices[0]", "isn't a device of the machine", "path"),
+    "half a limit": ("ulimits: {nofile: {soft: 1}}", 5, ".ulimits.nofile", "hard limit is missing", "`hard:`"),
     "a test of no kind": ("healthcheck: {test: [curl, -f]}", 5, ".healthcheck.test", "start with 'curl'", '"CMD"'),
     "an empty test": ("healthcheck: {test: []}", 5, ".healthcheck.test", "start with ''", '"CMD"'),
     "an interval without a unit": (
@@ -262,13 +292,6 @@ WHOLE_FILES = {
         "2 teams (feed, redpacket)",
         "team: feed",
     ),
-    "a network with a driver": (
-        service_text("networks: [front]") + "networks:\n  front:\n    driver: overlay\n",
-        8,
-        "networks.front.driver",
-        "'driver'",
-        "plain network",
-    ),
     "a circle of dependencies": (
         "x-springtide: {team: feed}\nservices:\n  a: {image: x, depends_on: [b]}\n"
         "  b: {image: x, depends_on: [c]}\n  c: {image: x, depends_on: [a]}\n",
@@ -276,6 +299,34 @@ WHOLE_FILES = {
         "services.a.depends_on[0]",
         "a needs b (line 3), b needs c (line 4), c needs a (line 5)",
         "Take one",
+    ),
+    "a secret that isn't there": (
+        service_text("secrets: [token]") + "secrets:\n  token:\n    file: ./nowhere\n",
+        8,
+        "secrets.token.file",
+        "can't be read: No such file",
+        "Check the path",
+    ),
+    "a secret of an unset variable": (
+        service_text("secrets: [token]") + "secrets:\n  token: {environment: NOWHERE}\n",
+        7,
+        "secrets.token.environment",
+        "NOWHERE isn't set",
+        "`file:`",
+    ),
+    "a config that others keep": (
+        service_text("configs: [site]") + "configs:\n  site: {external: true}\n",
+        7,
+        "configs.site.external",
+        "'external'",
+        "`file:`",
+    ),
+    "a config of two sources": (
+        service_text("configs: [site]") + "configs:\n  site:\n    content: a\n    file: b\n",
+        8,
+        "configs.site.content",
+        "only one of",
+        "Keep one",
     ),
     "one host for two services": (
         "x-springtide: {team: feed}\nservices:\n  a: {image: x, x-springtide: {route: {host: h, port: 1}}}\n"
@@ -291,14 +342,6 @@ WHOLE_FILES = {
         "services.b.ports[0]",
         "published on line 3",
         "host name",
-    ),
-    "names that differ from network to network": (
-        "x-springtide: {team: feed}\nservices:\n  a:\n    image: x\n    networks: {p: {aliases: [n]}, q: }\n"
-        "networks: {p: , q: }\n",
-        5,
-        "services.a.networks",
-        "differ from network to network",
-        "same aliases",
     ),
 }
 
@@ -338,7 +381,6 @@ def test_no_key_of_the_top_level_is_ignored(tmp_path: Path, key: str) -> None:
     [
         *(("build: {%s: x}", key) for key in sorted(BUILD.refused)),
         *(("deploy: {%s: x}", key) for key in sorted(DEPLOY.refused)),
-        *(("networks: {default: {%s: x}}", key) for key in sorted(SERVICE_NETWORK.refused)),
     ],
 )
 def test_no_key_inside_a_service_is_ignored(tmp_path: Path, place: str, key: str) -> None:
@@ -346,10 +388,13 @@ def test_no_key_inside_a_service_is_ignored(tmp_path: Path, place: str, key: str
     assert (error.line, error.key.rpartition(".")[2]) == (5, key)
 
 
-@pytest.mark.parametrize("key", sorted(NETWORK.refused))
-def test_no_option_of_a_network_is_ignored(tmp_path: Path, key: str) -> None:
-    error = refusal(tmp_path, f"{service_text('user: a')}networks: {{default: {{{key}: x}}}}\n")
-    assert (error.line, error.key) == (6, f"networks.default.{key}")
+@pytest.mark.parametrize("key", sorted({*CONFIG.refused} - {"driver", "driver_opts"}))
+def test_no_option_of_a_config_is_ignored(tmp_path: Path, key: str) -> None:
+    value = {"external": "true", "labels": "{a: b}"}.get(key, "x")
+    error = refusal(
+        tmp_path, f"{service_text('configs: [site]')}configs: {{site: {{environment: A, {key}: {value}}}}}\n"
+    )
+    assert (error.line, error.key) == (6, f"configs.site.{key}")
 
 
 def test_the_file_that_all_this_is_tried_on_is_accepted(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from springtide.model.record import Commit, Record
 from springtide.model.resources import Resources, total
 from springtide.planning.index import Index, Observation, PlanCommitted, RecordChanged, advance
 from springtide.planning.planner import Plan, plan
+from tests.builders import HOME_LADDER, a_fleet, a_service, amount, nodes
 from tests.planning.absurdities import clocks, many, observations, records, small_fleets, small_needs
 from tests.planning.examples import examples
+from tests.planning.world import World
 
 
 def plan_on(record: Record, seen: list[list[Observation]], moments: list[datetime]) -> None:
@@ -70,3 +72,12 @@ def test_counts_that_no_fleet_can_carry_fill_what_there_is_and_no_more(
     record: Record, seen: list[list[Observation]], moments: list[datetime]
 ) -> None:
     plan_on(record, seen, moments)
+
+
+def test_an_instance_that_holds_less_than_nothing_frees_no_room_for_others() -> None:
+    odd = a_service("feed/odd", 1, resources=Resources.of(cpu_millis=-100), ladder=HOME_LADDER)
+    world = World(a_fleet(nodes=nodes("feed", 1, amount(100, 256))), [odd])
+    world.run(2)
+    world.deploy(a_service("feed/web", 3, ladder=HOME_LADDER))
+    world.run(2)
+    assert (len(world.running("feed/odd")), len(world.running("feed/web"))) == (1, 2)

@@ -11,9 +11,14 @@ from springtide.api.platform import Platform
 from springtide.api.requests import ScaleRequest
 from springtide.api.views_services import urls_of
 from springtide.api.wire import DeletedWire, DeployedWire, ScaledWire
+from springtide.api.wire_base import Wire
 from springtide.formats.app_specs import DeployedApp
-from springtide.model.errors import InputError
-from springtide.model.identifiers import ServiceId
+from springtide.model.errors import InputError, RefusedError
+from springtide.model.identifiers import AppName, ServiceId
+
+
+class DeletedVolumesWire(Wire):
+    app: str
 
 
 def app_routes(platform: Platform) -> APIRouter:
@@ -37,6 +42,18 @@ def app_routes(platform: Platform) -> APIRouter:
     async def delete(app: str) -> DeletedWire:
         """Want nothing of this app: its instances drain, then its networks go."""
         return DeletedWire(app=app, services=list(await delete_app(platform.store, app)))
+
+    @routes.delete("/{app}/volumes")
+    async def delete_volumes(app: str) -> DeletedVolumesWire:
+        """Remove the volumes that were made for an app that is gone, and what they hold; external ones never."""
+        if app in platform.record.apps:
+            raise RefusedError(
+                f"App {app} is still there, and its volumes are its own.",
+                remedy=f"Take it down first: springtide down {app} --volumes",
+                code="in-use",
+            )
+        await platform.engine.delete_volumes(AppName(app))
+        return DeletedVolumesWire(app=app)
 
     @routes.post("/{app}/services/{name}/scale")
     async def scale(app: str, name: str, bounds: ScaleRequest) -> ScaledWire:

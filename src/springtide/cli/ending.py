@@ -18,14 +18,25 @@ LOOK_SECONDS = 0.2
 NOT_FOUND = 404
 
 
-def remove_app(client: Client, name: str, timeout_seconds: float, tell: Progress) -> None:
-    """Delete an app and wait until nothing of it is left. Raises ApiError where there is none."""
-    client.send("DELETE", "apps", name)
+def remove_app(client: Client, name: str, timeout_seconds: float, tell: Progress, *, volumes: bool = False) -> None:
+    """Delete an app and wait until nothing of it is left; its volumes stay unless asked for.
+
+    Raises ApiError where there is no such app; with ``volumes`` what it left behind goes all the same.
+    """
+    try:
+        client.send("DELETE", "apps", name)
+    except ApiError as error:
+        if not volumes or error.status != NOT_FOUND:
+            raise
     _wait_until_gone(lambda: _left_of_app(client, name), timeout_seconds, tell)
+    if volumes:
+        client.send("DELETE", "apps", name, "volumes")
 
 
-def end_everything(home: Home, timeout_seconds: float, tell: Progress) -> list[str]:
+def end_everything(home: Home, timeout_seconds: float, tell: Progress, *, volumes: bool = False) -> list[str]:
     """Delete all apps, wait until instances and rented nodes are gone, end control plane and router.
+
+    Volumes of the apps stay unless they are asked for.
 
     A control plane that isn't running is started first: only it knows how to drain what it left.
     Returns the names of the apps.
@@ -36,6 +47,8 @@ def end_everything(home: Home, timeout_seconds: float, tell: Progress) -> list[s
     for name in names:
         _delete(client, name)
     _wait_until_gone(lambda: _left(client), timeout_seconds, tell)
+    for name in names if volumes else ():
+        client.send("DELETE", "apps", name, "volumes")
     end_plane(home, running)
     asyncio.run(_end_adapters(home, running.ingress_port))
     home.state_file.unlink(missing_ok=True)

@@ -74,6 +74,9 @@ def down(
     app: Annotated[str | None, typer.Argument(help="Remove this app alone.")] = None,
     home: HomeOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="End the control plane alone; instances keep serving.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("-v", "--volumes", help="Remove the apps' volumes too, with all that they hold.")
+    ] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")] = 120.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +84,7 @@ def down(
     if app is not None and keep:
         raise RefusedError("--keep ends the control plane alone, so it can't go with an app.", remedy="Leave one out.")
     if app is not None:
-        remove_app(client_of(home), app, timeout, _progress(as_json))
+        remove_app(client_of(home), app, timeout, _progress(as_json), volumes=volumes)
         _done(as_json, f"{app} is gone.", {"removed": [app]})
         return
     place = home_at(home)
@@ -92,7 +95,7 @@ def down(
         words = "The control plane has ended; instances and router go on." if running else "No control plane runs"
         _done(as_json, words if running else f"{words} on {place.path}.", {"removed": [], "ended": running is not None})
         return
-    removed = end_everything(place, timeout, _progress(as_json))
+    removed = end_everything(place, timeout, _progress(as_json), volumes=volumes)
     _done(as_json, "Everything has stopped.", {"removed": removed, "ended": True})
 
 

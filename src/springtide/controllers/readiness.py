@@ -19,6 +19,9 @@ LONGEST_PAUSE_SECONDS = 0.5
 """A starting instance is asked again after pauses that grow from the first to the longest."""
 ANSWER_SECONDS = 2.0
 
+Checks = tuple[tuple[str, Healthcheck], ...]
+"""Health checks by companion, the first container's without a name."""
+
 
 class Prober:
     """Probes every instance that runs, and reports when its readiness changes."""
@@ -64,13 +67,14 @@ class Prober:
         self._tasks.clear()
 
     async def _probe(self, instance: EngineInstance) -> None:
-        check = self._healthcheck(instance)
-        if check.probe is None:
+        checks = self._checks(instance)
+        if not checks:
             self._note(instance, Readiness.READY, "running is enough")
             return
+        _, check = checks[0]
         readiness, failures, pause = Readiness.STARTING, 0, FIRST_PAUSE_SECONDS
         while True:
-            outcome = await self._ask(instance, check)
+            outcome = await self._ask_all(instance, checks)
             failures = 0 if outcome.passed else failures + 1
             before, readiness = readiness, _readiness_after(readiness, outcome, failures, check)
             if readiness is not before or (failures == 1 and readiness is Readiness.STARTING):
@@ -82,17 +86,28 @@ class Prober:
             else:
                 await asyncio.sleep(check.interval_seconds)
 
-    async def _ask(self, instance: EngineInstance, check: Healthcheck) -> ProbeOutcome:
+    async def _ask_all(self, instance: EngineInstance, checks: Checks) -> ProbeOutcome:
+        """The first container's outcome if all pass, else that of the first that doesn't."""
+        outcomes = [await self._ask(instance, companion, check) for companion, check in checks]
+        return next((outcome for outcome in outcomes if not outcome.passed), outcomes[0])
+
+    async def _ask(self, instance: EngineInstance, companion: str, check: Healthcheck) -> ProbeOutcome:
         if check.probe is None:
             return ProbeOutcome(True, "running is enough")
         try:
-            return await self._engine.probe(instance, check.probe, check.timeout_seconds)
+            outcome = await self._engine.probe(instance, check.probe, check.timeout_seconds, companion)
         except EngineError as error:
             return ProbeOutcome(False, error.sentence)
+        return ProbeOutcome(outcome.passed, f"{companion}: {outcome.detail}") if companion else outcome
 
-    def _healthcheck(self, instance: EngineInstance) -> Healthcheck:
+    def _checks(self, instance: EngineInstance) -> Checks:
+        """What must pass for the instance to be ready: of a pod, all containers' probes. The first sets the pace."""
         revision = self._record().revisions.get(instance.revision)
-        return revision.template.healthcheck if revision is not None else Healthcheck()
+        if revision is None:
+            return ()
+        template = revision.template
+        checks = (("", template.healthcheck), *((each.name, each.template.healthcheck) for each in template.companions))
+        return tuple((name, check) for name, check in checks if check.probe is not None)
 
     def _note(self, instance: EngineInstance, readiness: Readiness, detail: str) -> None:
         self._mailbox.report(ProbedInstance(instance.id, readiness, self._now(), detail))

@@ -260,9 +260,16 @@ class Engine(Protocol):
         ...
 
     async def probe(
-        self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
+        self,
+        instance: EngineInstance,
+        probe: HttpProbe | TcpProbe | ExecProbe,
+        timeout_seconds: float,
+        companion: str = "",
     ) -> ProbeOutcome:
-        """Ask the instance once whether it is ready. A refusal, an error and a time-out are outcomes, not errors."""
+        """Ask the instance, or a companion of it, once whether it is ready.
+
+        A refusal, an error and a time-out are outcomes, not errors.
+        """
         ...
 
     async def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:

@@ -272,12 +272,18 @@ class DockerEngine:
         await self._files.write(container.id, directory, archive, f"write to {directory} in {id}")
 
     async def probe(
-        self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
+        self,
+        instance: EngineInstance,
+        probe: HttpProbe | TcpProbe | ExecProbe,
+        timeout_seconds: float,
+        companion: str = "",
     ) -> ProbeOutcome:
         if not isinstance(probe, ExecProbe):
             return await self._prober.probe(instance.address, probe, timeout_seconds)
         try:
-            result = await self.exec(instance.id, probe.command, timeout_seconds)
+            container = await self._container(instance.id, companion)
+            with self._api.call(f"run {probe.command[0]} in {instance.id}"):
+                result = await run_in(container, probe.command, timeout_seconds)
         except EngineError as error:
             return ProbeOutcome(False, error.sentence)
         last_line = result.output.strip().rpartition("\n")[2]

@@ -265,7 +265,11 @@ class SimulatedEngine:
         self._container(id).files |= unpacked(b"".join([chunk async for chunk in archive]), directory)
 
     async def probe(
-        self, instance: EngineInstance, probe: HttpProbe | TcpProbe | ExecProbe, timeout_seconds: float
+        self,
+        instance: EngineInstance,
+        probe: HttpProbe | TcpProbe | ExecProbe,
+        timeout_seconds: float,
+        companion: str = "",
     ) -> ProbeOutcome:
         await self.faults.before("probe", instance.id)
         container = self.machine_state.containers.get(instance.id)
@@ -274,15 +278,16 @@ class SimulatedEngine:
         if container.state is ContainerState.PAUSED:
             await asyncio.sleep(timeout_seconds)
             return ProbeOutcome(False, f"no answer within {timeout_seconds:g} s")
-        return self._outcome(container)
+        return self._outcome(container, companion)
 
-    def _outcome(self, container: SimulatedContainer) -> ProbeOutcome:
+    def _outcome(self, container: SimulatedContainer, companion: str) -> ProbeOutcome:
         machine, spec = self.machine_state, container.spec
         is_ready = (
             container.ready_at is not None
             and self._now() >= container.ready_at
             and spec.revision not in machine.never_ready
             and spec.id not in machine.unready
+            and (spec.id, companion) not in machine.unready_companions
         )
         return ProbeOutcome(is_ready, "ready" if is_ready else "not ready yet")
 

@@ -95,6 +95,8 @@ class SimulatedMachine:
         """Revisions whose instances run but never pass a probe."""
         self.unready: set[InstanceId] = set()
         """Instances that fail their probe as long as they are in here."""
+        self.unready_companions: set[tuple[InstanceId, str]] = set()
+        """Companions of pods that fail their probe as long as they are in here."""
         self._watchers: list[asyncio.Queue[InstanceId | EngineError]] = []
         self._addresses = 0
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
+from springtide.model.mounts import VolumeDefinition
+from springtide.model.networks import NetworkDefinition
 from springtide.model.workloads import App, Revision, Service, Template
 
 REVISION_DIGITS = 10
@@ -50,6 +52,8 @@ class AppSpec:
     team: TeamName
     services: tuple[ServiceSpec, ...]
     networks: tuple[str, ...] = ()
+    network_definitions: tuple[NetworkDefinition, ...] = ()
+    volumes: tuple[VolumeDefinition, ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -75,7 +79,15 @@ def with_images(spec: AppSpec, images: Mapping[str, str], now: datetime) -> Depl
         revision = revision_id(each.service.id, template)
         services.append(replace(each.service, revision=revision))
         revisions.append(Revision(revision, each.service.id, template, created_at=now))
-    app = App(spec.name, spec.team, tuple(service.id for service in services), spec.networks, deployed_at=now)
+    app = App(
+        spec.name,
+        spec.team,
+        tuple(service.id for service in services),
+        spec.networks,
+        deployed_at=now,
+        network_definitions=spec.network_definitions,
+        volumes=spec.volumes,
+    )
     return DeployedApp(app, tuple(services), tuple(revisions))
 
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ServiceSpec, revision_id, with_images
+from springtide.formats.compose_confinement import check_shares_nothing
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
 from springtide.formats.compose_health import read_healthcheck, read_test
 from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys, refusal_of
-from springtide.formats.compose_networks import read_networks, read_service_networks
+from springtide.formats.compose_mounts import read_files, read_volumes
+from springtide.formats.compose_networks import read_attachments, read_network_mode, read_networks
 from springtide.formats.compose_placement import Neighbours, read_placement, refuse_circles_of_near
-from springtide.formats.compose_ports import PublishedPort, read_exposed, read_ports, read_routes
+from springtide.formats.compose_ports import PublishedPort, read_exposed, read_machine_ports, read_ports, read_routes
 from springtide.formats.compose_project import Project, read_project
 from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_template import read_build, read_template
@@ -26,7 +28,9 @@ from springtide.formats.machines import Machines
 from springtide.formats.springtide_keys import read_extension, read_team
 from springtide.model.errors import ComposeFileError
 from springtide.model.fleet import Fleet
+from springtide.model.hardening import weakenings
 from springtide.model.identifiers import AppName, RevisionId, TeamName, service_id
+from springtide.model.networks import Attachment, NetworkDefinition
 from springtide.model.workloads import Dependency, Route, Service
 
 __all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ServiceSpec", "load_app", "revision_id", "with_images"]
@@ -98,7 +102,9 @@ class _Reader:
             specs.append(replace(spec, service=replace(spec.service, depends_on=self._needed(needs[spec.name]))))
         used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
         notices = (*self._project.notices, *(notice for each in parts for notice in each.notices))
-        return AppSpec(self._name, team, tuple(specs), used, notices)
+        defined = tuple(each for each in networks.values() if each != NetworkDefinition(each.name))
+        volumes = read_volumes(self._root, self._name)
+        return AppSpec(self._name, team, tuple(specs), used, defined, volumes, notices)
 
     def _service_entries(self) -> Mapping[str, Entry]:
         section = self._root.get("services")
@@ -112,6 +118,7 @@ class _Reader:
                 )
             if not check_keys(entry, SERVICE):
                 raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
+            check_shares_nothing(entry)
         return services
 
     def _read_service(self, name: str, entry: Entry, team: TeamName, neighbours: Neighbours) -> _Parts:
@@ -123,7 +130,7 @@ class _Reader:
         offered = (*(port.target for port in published), *read_exposed(entry))
         guessed = (test.http.port,) if test and test.http and not offered else ()
         routes = read_routes(entry, extension.route, published, (*offered, *guessed))
-        reserved, limits = read_resources(deploy, self._fleet.defaults)
+        reserved, limits = read_resources(entry, self._fleet.defaults)
         placed = read_placement(entry, neighbours, [site.name for site in self._fleet.sites], self._machines.labels)
         service = Service(
             id=service_id(self._name, name),
@@ -143,10 +150,13 @@ class _Reader:
         build, image = read_build(entry), self._image(name, entry)
         health = read_healthcheck(entry, test, routes, offered)
         template = read_template(entry, image, health, limits)
+        files = read_files(self._root, entry, self._project.variables)
+        template = replace(template, files=files, ports=read_machine_ports(entry))
         notices = (
             *extension.notices,
             *placed.notices,
             *_unrouted_notices(name, published, routes),
+            *(f"{name}: {each} opens more than an ordinary container has." for each in weakenings(template)),
             *small_share_notices(service, self._fleet, self._machines),
         )
         return _Parts(ServiceSpec(name, service, template, image, build), entry, published, extension.route, notices)
@@ -161,10 +171,26 @@ class _Reader:
             raise entry.error(f"The service {name!r} has no image.", "Give it an `image:` or a `build:`.")
         return f"{self._name}-{name.lower()}"
 
-    def _with_networks(self, parts: _Parts, declared: Mapping[str, Entry]) -> ServiceSpec:
-        networks, aliases = read_service_networks(parts.entry, declared)
-        names = tuple(dict.fromkeys((parts.spec.name, *aliases)))
-        return replace(parts.spec, template=replace(parts.spec.template, networks=networks, aliases=names))
+    def _with_networks(self, parts: _Parts, declared: Mapping[str, NetworkDefinition]) -> ServiceSpec:
+        attachments = read_attachments(parts.entry, declared)
+        names = [frozenset(each.aliases) for each in attachments]
+        # Names that are the same everywhere are the service's; others belong to their network.
+        shared = attachments[0].aliases if len(set(names)) == 1 else ()
+        own = tuple(replace(each, aliases=()) if shared else each for each in attachments)
+        template = replace(
+            parts.spec.template,
+            networks=tuple(each.network for each in attachments),
+            network_mode=read_network_mode(parts.entry),
+            attachments=tuple(each for each in own if each != Attachment(each.network)),
+            aliases=tuple(dict.fromkeys((parts.spec.name, *shared))),
+        )
+        section = parts.entry.get("networks")
+        if template.stands_alone and parts.spec.service.scale.maximum > 1:
+            raise (section or parts.entry).error(
+                f"{parts.spec.name!r} has a fixed address or port: no second instance can stand beside the first.",
+                "Leave the address or the port of the machine out, or let it have one instance.",
+            )
+        return replace(parts.spec, template=template)
 
     def _needed(self, needs: Mapping[str, bool]) -> tuple[Dependency, ...]:
         return tuple(Dependency(service_id(self._name, other), healthy) for other, healthy in needs.items())

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from springtide.formats.compose_defaults import with_contexts
 from springtide.formats.compose_paths import PathBase, changed, with_absolute_paths
-from springtide.formats.compose_project_shape import PROJECT, SERVICE
+from springtide.formats.compose_project_shape import PROJECT
+from springtide.formats.compose_service_shape import SERVICE
 from springtide.formats.compose_shapes import merged, settled
 from springtide.formats.dotenv import parse_dotenv
 from springtide.formats.entries import Entry, did_you_mean

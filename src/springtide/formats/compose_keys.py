@@ -38,11 +38,8 @@ class KeyTable:
 
 
 TOP_LEVEL = KeyTable(
-    frozenset({"include", "name", "version", "services", "networks"}),
+    frozenset({"configs", "include", "name", "networks", "secrets", "services", "version", "volumes"}),
     {
-        "volumes": _STORAGE,
-        "configs": "Build the file into the image, or use `environment`.",
-        "secrets": "Use `environment` for now.",
         "models": _LATER,
     },
 )
@@ -50,100 +47,100 @@ TOP_LEVEL = KeyTable(
 SERVICE = KeyTable(
     frozenset(
         {
+            "annotations",
+            "blkio_config",
             "build",
+            "cap_add",
+            "cap_drop",
+            "cgroup",
+            "cgroup_parent",
             "command",
+            "configs",
+            "cpu_period",
+            "cpu_quota",
+            "cpu_rt_period",
+            "cpu_rt_runtime",
+            "cpu_shares",
+            "cpus",
+            "cpuset",
             "depends_on",
             "deploy",
+            "device_cgroup_rules",
+            "devices",
+            "dns",
+            "dns_opt",
+            "dns_search",
+            "domainname",
             "entrypoint",
             "env_file",
             "environment",
             "expose",
             "extends",
+            "extra_hosts",
+            "group_add",
             "healthcheck",
+            "hostname",
             "image",
+            "init",
+            "ipc",
             "label_file",
             "labels",
+            "logging",
+            "mem_limit",
+            "mem_reservation",
+            "mem_swappiness",
+            "memswap_limit",
+            "network_mode",
             "networks",
+            "oom_kill_disable",
+            "oom_score_adj",
+            "pid",
+            "pids_limit",
             "ports",
+            "privileged",
             "profiles",
+            "read_only",
+            "restart",
+            "runtime",
             "scale",
+            "secrets",
+            "security_opt",
+            "shm_size",
+            "stdin_open",
             "stop_grace_period",
             "stop_signal",
+            "storage_opt",
+            "sysctls",
+            "tmpfs",
+            "tty",
+            "ulimits",
             "user",
+            "userns_mode",
+            "uts",
+            "volumes",
             "working_dir",
         }
     ),
     {
-        "annotations": "Use `labels`.",
         "attach": "Leave it out: `springtide logs` shows what a service writes.",
-        "blkio_config": _LATER,
-        "cap_add": _HARDENED,
-        "cap_drop": "Leave it out: capabilities are dropped already.",
-        "cgroup": _HARDENED,
-        "cgroup_parent": _PLACED,
-        "configs": "Build the file into the image, or use `environment`.",
         "container_name": _FIXED,
         "cpu_count": _LIMITS,
         "cpu_percent": _LIMITS,
-        "cpu_period": _LIMITS,
-        "cpu_quota": _LIMITS,
-        "cpu_rt_period": _LATER,
-        "cpu_rt_runtime": _LATER,
-        "cpu_shares": _LIMITS,
-        "cpus": "Write it as `deploy.resources.limits.cpus`.",
-        "cpuset": _PLACED,
         "credential_spec": _LATER,
         "develop": "Leave it out: it belongs to a file for development.",
-        "device_cgroup_rules": _DEVICES,
-        "devices": _DEVICES,
-        "dns": _LATER,
-        "dns_opt": _LATER,
-        "dns_search": _LATER,
-        "domainname": _FIXED,
         "external_links": "Put both services into one network.",
-        "extra_hosts": "Put the address into `environment`.",
         "gpus": _DEVICES,
-        "group_add": _HARDENED,
-        "hostname": _FIXED,
-        "init": "Leave it out: every instance has an init process.",
-        "ipc": _HARDENED,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
         "links": "Use the other service's name: services of one network find one another.",
-        "logging": "Leave it out: `springtide logs` shows what a service writes.",
         "mac_address": _FIXED,
-        "mem_limit": "Write it as `deploy.resources.limits.memory`.",
-        "mem_reservation": "Write it as `deploy.resources.reservations.memory`.",
-        "mem_swappiness": _LATER,
-        "memswap_limit": _LATER,
         "models": _LATER,
-        "network_mode": "Use `networks`.",
-        "oom_kill_disable": _HARDENED,
-        "oom_score_adj": _HARDENED,
-        "pid": _HARDENED,
-        "pids_limit": "Write it as `deploy.resources.limits.pids`.",
         "platform": "Write it as `deploy.placement.constraints: [node.platform.arch==…]`.",
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
-        "privileged": _HARDENED,
         "provider": _LATER,
         "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
-        "read_only": _LATER,
-        "restart": "Leave it out: Springtide starts again whatever stops.",
-        "runtime": _LATER,
-        "secrets": "Use `environment` for now.",
-        "security_opt": _HARDENED,
-        "shm_size": _LATER,
-        "stdin_open": "Leave it out: instances have no terminal.",
-        "storage_opt": _STORAGE,
-        "sysctls": _HARDENED,
-        "tmpfs": _STORAGE,
-        "tty": "Leave it out: instances have no terminal.",
-        "ulimits": _LATER,
         "use_api_socket": _HARDENED,
-        "userns_mode": _HARDENED,
-        "uts": _HARDENED,
-        "volumes": _STORAGE,
         "volumes_from": _STORAGE,
     },
 )
@@ -218,9 +215,8 @@ PORT = KeyTable(
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
 
 NETWORK = KeyTable(
-    frozenset(),
-    dict.fromkeys(
-        (
+    frozenset(
+        {
             "attachable",
             "driver",
             "driver_opts",
@@ -231,15 +227,15 @@ NETWORK = KeyTable(
             "ipam",
             "labels",
             "name",
-        ),
-        "Leave it out: Springtide makes a plain network of the app's own.",
-    ),
+        }
+    )
 )
-
+IPAM = KeyTable(frozenset({"config", "driver", "options"}))
+ADDRESS_POOL = KeyTable(frozenset({"aux_addresses", "gateway", "ip_range", "subnet"}))
 SERVICE_NETWORK = KeyTable(
-    frozenset({"aliases"}),
-    dict.fromkeys(
-        (
+    frozenset(
+        {
+            "aliases",
             "driver_opts",
             "gw_priority",
             "interface_name",
@@ -248,9 +244,35 @@ SERVICE_NETWORK = KeyTable(
             "link_local_ips",
             "mac_address",
             "priority",
-        ),
-        _FIXED,
-    ),
+        }
+    )
+)
+
+VOLUME = KeyTable(frozenset({"driver", "driver_opts", "external", "labels", "name"}))
+_FILES_ELSEWHERE = {
+    "external": "Write it as `file:` or `environment:`: nobody else keeps files for Springtide.",
+    "driver": "Write it as `file:` or `environment:`.",
+    "driver_opts": "Write it as `file:` or `environment:`.",
+    "template_driver": "Write the value itself, with the file's own variables.",
+    "labels": "Leave it out: the file goes straight into the instance.",
+}
+CONFIG = KeyTable(frozenset({"content", "environment", "file", "name"}), _FILES_ELSEWHERE)
+SECRET = KeyTable(frozenset({"environment", "file", "name"}), _FILES_ELSEWHERE)
+SERVICE_FILE = KeyTable(frozenset({"gid", "mode", "source", "target", "uid"}))
+MOUNT = KeyTable(
+    frozenset({"bind", "read_only", "source", "target", "tmpfs", "type", "volume"}),
+    {"consistency": "Leave it out: it means nothing on Linux.", "image": _LATER},
+)
+BIND = KeyTable(frozenset({"create_host_path", "propagation", "recursive", "selinux"}))
+VOLUME_MOUNT = KeyTable(
+    frozenset({"nocopy", "subpath"}), {"labels": "Write them under the top-level volume's `labels`."}
+)
+TMPFS = KeyTable(frozenset({"mode", "size"}))
+LOGGING = KeyTable(frozenset({"driver", "options"}))
+BLKIO = KeyTable(
+    frozenset(
+        {"device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops", "weight", "weight_device"}
+    )
 )
 
 APP_EXTENSION = KeyTable(frozenset({"team"}))

@@ -1,40 +1,89 @@
-"""Networks of an app, and which of them its services are on."""
+"""Networks of an app, and how its services stand on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from springtide.formats.compose_defaults import DEFAULT_NETWORK
-from springtide.formats.compose_keys import NETWORK, SERVICE_NETWORK, check_keys
+from springtide.formats.compose_keys import ADDRESS_POOL, IPAM, NETWORK, SERVICE_NETWORK, check_keys
+from springtide.formats.compose_reading import items_of, pairs_of, text_of, texts_of, truth_of, whole_of
 from springtide.formats.entries import Entry, did_you_mean
+from springtide.model.networks import BRIDGE, HOST, NONE, OWN_NETWORKS, AddressPool, Attachment, NetworkDefinition
 
 
-def read_networks(root: Entry, project: str) -> Mapping[str, Entry]:
-    """The declared networks by name. Raises the file's error for any option of theirs."""
+def read_networks(root: Entry, project: str) -> Mapping[str, NetworkDefinition]:
+    """The declared networks by name. Raises the file's error for an option that isn't known."""
     section = root.get("networks")
-    declared = section.mapping() if section else {}
-    for name, entry in declared.items():
-        own = {key: child for key, child in entry.mapping().items() if child.value != f"{project}_{name}"}
-        check_keys(entry.with_value(own), NETWORK)
-    return declared
+    declared = section.mapping() if section is not None else {}
+    return {name: _network(name, entry, project) for name, entry in declared.items()}
 
 
-def read_service_networks(service: Entry, declared: Mapping[str, Entry]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of a service's networks, and its further names on them.
-
-    Raises the file's error for a network that isn't declared, and where a service is to have
-    different names on different networks.
-    """
+def read_attachments(service: Entry, declared: Mapping[str, NetworkDefinition]) -> tuple[Attachment, ...]:
+    """How a service stands on each of its networks. Raises the file's error for one that isn't declared."""
     section = service.get("networks")
-    aliases: dict[str, tuple[str, ...]] = {}
-    for name, entry in section.mapping().items() if section else ():
+    attachments = []
+    for name, entry in section.mapping().items() if section is not None else ():
         if name not in declared:
             remedy = did_you_mean(name, [DEFAULT_NETWORK, *declared])
             raise entry.error(f"There is no network {name!r} under the top-level `networks`.", remedy)
-        given = check_keys(entry, SERVICE_NETWORK).get("aliases")
-        aliases[name] = tuple(alias.text() for alias in given.sequence()) if given else ()
-    if len({frozenset(each) for each in aliases.values()}) > 1 and section is not None:
-        raise section.error(
-            "The aliases differ from network to network.", "Give the service the same aliases on each of its networks."
+        attachments.append(_attachment(name, check_keys(entry, SERVICE_NETWORK)))
+    return tuple(attachments)
+
+
+def read_network_mode(service: Entry) -> str:
+    """Instead of networks: ``none``, ``host``, ``bridge`` or a container's. Empty for the service's own networks."""
+    mode = service.get("network_mode")
+    if mode is None:
+        return OWN_NETWORKS
+    if mode.text() not in (NONE, HOST, BRIDGE) and not mode.text().startswith("container:"):
+        raise mode.error(
+            f"The mode {mode.described} isn't supported.", f"Write {NONE}, {HOST}, {BRIDGE}, or `networks`."
         )
-    return tuple(aliases), next(iter(aliases.values()), ())
+    return mode.text()
+
+
+def _network(name: str, entry: Entry, project: str) -> NetworkDefinition:
+    fields = check_keys(entry, NETWORK)
+    own, is_external = fields["name"].text(), truth_of(fields.get("external"))
+    ipam, ipv4 = fields.get("ipam"), fields.get("enable_ipv4")
+    ranges = check_keys(ipam, IPAM) if ipam is not None else {}
+    return NetworkDefinition(
+        name=name,
+        driver=text_of(fields.get("driver")),
+        driver_options=pairs_of(fields.get("driver_opts")),
+        labels=pairs_of(fields.get("labels")),
+        internal=truth_of(fields.get("internal")),
+        attachable=truth_of(fields.get("attachable")),
+        enable_ipv4=None if ipv4 is None else ipv4.truth(),
+        enable_ipv6=truth_of(fields.get("enable_ipv6")),
+        ipam_driver=text_of(ranges.get("driver")),
+        ipam_options=pairs_of(ranges.get("options")),
+        ipam=tuple(_pool(pool) for pool in items_of(ranges.get("config"))),
+        engine_name="" if is_external or own == f"{project}_{name}" else own,
+        external_name=own if is_external else "",
+    )
+
+
+def _pool(entry: Entry) -> AddressPool:
+    fields = check_keys(entry, ADDRESS_POOL)
+    return AddressPool(
+        subnet=text_of(fields.get("subnet")),
+        ip_range=text_of(fields.get("ip_range")),
+        gateway=text_of(fields.get("gateway")),
+        auxiliary_addresses=pairs_of(fields.get("aux_addresses")),
+    )
+
+
+def _attachment(name: str, fields: Mapping[str, Entry]) -> Attachment:
+    return Attachment(
+        network=name,
+        aliases=texts_of(fields.get("aliases")),
+        ipv4_address=text_of(fields.get("ipv4_address")),
+        ipv6_address=text_of(fields.get("ipv6_address")),
+        link_local_addresses=texts_of(fields.get("link_local_ips")),
+        mac_address=text_of(fields.get("mac_address")),
+        priority=whole_of(fields.get("priority")),
+        gateway_priority=whole_of(fields.get("gw_priority")),
+        interface_name=text_of(fields.get("interface_name")),
+        driver_options=pairs_of(fields.get("driver_opts")),
+    )

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from springtide.formats.compose_keys import PORT, ROUTE, check_keys
+from springtide.formats.compose_reading import items_of, text_of
 from springtide.formats.compose_short_forms import port_number
 from springtide.formats.durations import parse_seconds
 from springtide.formats.entries import Entry
+from springtide.model.networks import Protocol
+from springtide.model.networks import PublishedPort as MachinePort
 from springtide.model.workloads import Route
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -26,8 +29,30 @@ class PublishedPort:
 
 def read_ports(service: Entry) -> tuple[PublishedPort, ...]:
     """The ``ports`` of a service. Raises the file's error for what the router can't do."""
-    section = service.get("ports")
-    return tuple(_read_port(entry) for entry in section.sequence()) if section else ()
+    return tuple(_read_port(entry) for entry in items_of(service.get("ports")) if not _is_of_the_machine(entry))
+
+
+def read_machine_ports(service: Entry) -> tuple[MachinePort, ...]:
+    """The ports that the engine itself binds: those of other protocols than TCP, and those of the mode ``host``."""
+    return tuple(_read_machine_port(entry) for entry in items_of(service.get("ports")) if _is_of_the_machine(entry))
+
+
+def _is_of_the_machine(entry: Entry) -> bool:
+    """Whether the router can't or mustn't serve this port."""
+    return entry.mapping()["protocol"].value != "tcp" or entry.mapping()["mode"].value == "host"
+
+
+def _read_machine_port(entry: Entry) -> MachinePort:
+    fields = check_keys(entry, PORT)
+    protocol, published = fields["protocol"], fields.get("published")
+    if protocol.text() not in tuple(Protocol):
+        raise protocol.error(f"The protocol {protocol.described} isn't known.", f"Known here: {', '.join(Protocol)}.")
+    return MachinePort(
+        target_port=fields["target"].whole_number(),
+        host_port=0 if published is None else _one_port(published),
+        protocol=Protocol(protocol.text()),
+        host_address=text_of(fields.get("host_ip")),
+    )
 
 
 def read_exposed(service: Entry) -> tuple[int, ...]:
@@ -66,11 +91,7 @@ def read_routes(
 
 def _read_port(entry: Entry) -> PublishedPort:
     fields = check_keys(entry, PORT)
-    protocol, mode, address = (fields.get(key) for key in ("protocol", "mode", "host_ip"))
-    if protocol is not None and protocol.text() != "tcp":
-        raise protocol.error(
-            f"The protocol {protocol.described} isn't supported: the router speaks TCP.", "Leave this port out."
-        )
+    mode, address = fields.get("mode"), fields.get("host_ip")
     if mode is not None and mode.text() != "ingress":
         raise mode.error(f"The mode {mode.described} isn't supported.", "Leave `mode` out.")
     published, target = fields.get("published"), fields["target"].whole_number()
@@ -78,7 +99,7 @@ def _read_port(entry: Entry) -> PublishedPort:
         shorter = f"{published.text()}:{target}" if published is not None else str(target)
         raise address.error(
             "'host_ip' isn't supported: this port binds one address.",
-            f"Leave the address out, as in '{shorter}': the router listens where `springtide up` says.",
+            f"Leave the address out, as in '{shorter}', or add `mode: host` to go past the router.",
         )
     return PublishedPort(target, None if published is None else _one_port(published), entry)
 

@@ -31,11 +31,12 @@ _NAME_REMEDY = "Use small letters, digits, dashes and underscores, at most 63, w
 class Project:
     """A Compose project in its normal form, whose active services are those of its profiles.
 
-    ``notices`` are sentences worth showing that stop nothing.
+    ``variables`` are those that the files see; ``notices`` are sentences worth showing that stop nothing.
     """
 
     name: str
     root: Entry
+    variables: Mapping[str, str]
     notices: tuple[str, ...] = ()
 
     def normal_form(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def read_project(
     check_consistency(root)
     root = changed(root, ["services", "*"], lambda service: _with_files(service, variables))
     used, idle = _without_unused(root)
-    return Project(name, used, (*_unset_notices(reading.unset), *idle, *_version_notice(root)))
+    return Project(name, used, variables, (*_unset_notices(reading.unset), *idle, *_version_notice(root)))
 
 
 def _unset_notices(unset: Mapping[str, Entry]) -> Iterator[str]:

@@ -9,22 +9,30 @@ from springtide.formats.quantities import format_cpus, parse_bytes, parse_cpus
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, PIDS, Resources
 from springtide.model.workloads import Limits
 
+_OLD_NAMES = {
+    ("limits", "cpus"): "cpus",
+    ("limits", "memory"): "mem_limit",
+    ("limits", "pids"): "pids_limit",
+    ("reservations", "memory"): "mem_reservation",
+}
+"""What of ``deploy.resources`` has a name of its own in a service, from before there was ``deploy``."""
 
-def read_resources(deploy: Entry | None, defaults: Resources) -> tuple[Resources, Limits]:
+
+def read_resources(service: Entry, defaults: Resources) -> tuple[Resources, Limits]:
     """The declared amounts and the hard limits of one instance.
 
     Processors count as reserved, which may be less than the limit. Memory is never overcommitted,
     so it counts with the limit where there is one, and without one the reservation is the limit.
     What isn't reserved counts with the fleet's defaults, but never above a limit of its own.
     """
+    deploy = service.get("deploy")
     section = deploy.get("resources") if deploy else None
     if section is not None:
         check_keys(section, DEPLOY_RESOURCES)
-    limits = section.get("limits") if section else None
-    reservations = section.get("reservations") if section else None
+    limits = _with_old_names(service, section, "limits")
+    reservations = _with_old_names(service, section, "reservations")
     for part, table in ((limits, DEPLOY_LIMITS), (reservations, DEPLOY_RESERVATIONS)):
-        if part is not None:
-            check_keys(part, table)
+        check_keys(part, table)
     cpu_limit = _amount(limits, "cpus")
     cpu = _amount(reservations, "cpus") or (min(defaults[CPU_MILLIS], cpu_limit) if cpu_limit else defaults[CPU_MILLIS])
     memory = _amount(limits, "memory") or _amount(reservations, "memory") or defaults[MEMORY_BYTES]
@@ -32,6 +40,26 @@ def read_resources(deploy: Entry | None, defaults: Resources) -> tuple[Resources
     _check_order(reservations, limits)
     declared = Resources.of({**dict(defaults.amounts), CPU_MILLIS: cpu, MEMORY_BYTES: memory, PIDS: pids})
     return declared, Limits(memory_bytes=memory, pids=pids, cpu_millis=cpu_limit)
+
+
+def _with_old_names(service: Entry, section: Entry | None, part: str) -> Entry:
+    """The limits or reservations, with those that the service itself names. Raises where the two differ."""
+    entry = (section.get(part) if section else None) or service.with_value({})
+    amounts = dict(entry.mapping())
+    for (of, key), name in _OLD_NAMES.items():
+        old = service.get(name) if of == part else None
+        if old is None:
+            continue
+        new = entry.get(key)
+        if new is not None and _shown(new) != _shown(old):
+            sentence = f"{old.described} and `deploy.resources.{part}.{key}` ({new.described}, line {new.line}) differ."
+            raise old.error(sentence, f"Leave `{name}` out.")
+        amounts[key] = old
+    return entry.with_value(amounts)
+
+
+def _shown(entry: Entry) -> float:
+    return float(entry.text_or_number())
 
 
 def read_further(section: Entry | None, declared: Resources, kinds: frozenset[str]) -> Resources:

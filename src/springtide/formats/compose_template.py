@@ -6,7 +6,15 @@ import re
 from pathlib import Path
 
 from springtide.formats.app_specs import BuildSpec
+from springtide.formats.compose_confinement import (
+    read_isolation,
+    read_kernel_settings,
+    read_logging,
+    read_naming,
+)
 from springtide.formats.compose_keys import BUILD, check_keys
+from springtide.formats.compose_mounts import read_mounts
+from springtide.formats.compose_reading import pairs_of, truth_of
 from springtide.formats.compose_values import scalar_text
 from springtide.formats.durations import parse_duration
 from springtide.formats.entries import Entry
@@ -19,7 +27,9 @@ _SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,9}|[0-9]{1,2}")
 
 
 def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: Limits) -> Template:
-    """The template without networks."""
+    """The template without networks, files and ports of the machine."""
+    _check_restart(service.get("restart"))
+    init = service.get("init")
     user, grace, signal = service.get("user"), service.get("stop_grace_period"), service.get("stop_signal")
     standard = Template("")
     return Template(
@@ -32,6 +42,15 @@ def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: 
         working_dir=_working_dir(service.get("working_dir")),
         healthcheck=healthcheck,
         limits=limits,
+        mounts=read_mounts(service),
+        isolation=read_isolation(service),
+        naming=read_naming(service),
+        kernel=read_kernel_settings(service),
+        logging=read_logging(service),
+        annotations=pairs_of(service.get("annotations")),
+        init=None if init is None else init.truth(),
+        tty=truth_of(service.get("tty")),
+        stdin_open=truth_of(service.get("stdin_open")),
         stop_grace_seconds=standard.stop_grace_seconds if grace is None else grace.parsed(parse_duration),
         stop_signal=None if signal is None else _signal(signal),
     )
@@ -52,6 +71,14 @@ def read_build(service: Entry) -> BuildSpec | None:
         dockerfile="Dockerfile" if dockerfile is None else dockerfile.text(),
         arguments=_variables(section.get("args")),
     )
+
+
+def _check_restart(entry: Entry | None) -> None:
+    if entry is not None and entry.text() not in ("always", "unless-stopped"):
+        raise entry.error(
+            f"{entry.described} isn't supported: Springtide starts again whatever stops.",
+            "Write always or unless-stopped, or leave it out.",
+        )
 
 
 def _command(entry: Entry | None) -> tuple[str, ...] | None:

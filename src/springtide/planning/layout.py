@@ -95,10 +95,13 @@ def node_vector(amount: Resources, column_of: Mapping[str, int]) -> list[int]:
 
 
 def ask_vector(amount: Resources, column_of: Mapping[str, int]) -> list[int]:
-    """What an instance asks for or holds, by column; what is too large for every node stays too large."""
+    """What an instance asks for or holds, by column; what is too large for every node stays too large.
+
+    Amounts below nought count as nought: who holds less than nothing frees no room for others.
+    """
     vector = [0] * len(column_of)
     for kind, value in amount.amounts:
-        vector[column_of[kind]] = max(-LARGEST_AMOUNT, min(value, LARGEST_AMOUNT + 1))
+        vector[column_of[kind]] = max(0, min(value, LARGEST_AMOUNT + 1))
     return vector
 
 

@@ -1,0 +1,143 @@
+"""How an instance is held and called: its bounds, its names, its share of the kernel, where its output goes."""
+
+from __future__ import annotations
+
+from springtide.formats.compose_keys import BLKIO, LOGGING, check_keys
+from springtide.formats.compose_reading import items_of, pairs_of, text_of, texts_of, truth_of, whole_of
+from springtide.formats.entries import Entry
+from springtide.model.confinement import (
+    BlockIo,
+    Device,
+    DeviceRate,
+    DeviceWeight,
+    Isolation,
+    KernelSettings,
+    Logging,
+    Naming,
+    Ulimit,
+)
+
+_OWN = {"network_mode": ("service:",), "pid": ("service:", "container:"), "ipc": ("service:", "container:")}
+
+
+def check_shares_nothing(service: Entry) -> None:
+    """Raise the file's error where the service is to share what each instance has of its own with another's."""
+    for key, prefixes in _OWN.items():
+        entry = service.get(key)
+        if entry is not None and entry.text().startswith(prefixes):
+            raise entry.error(
+                f"{entry.described} isn't supported: each instance has its own.",
+                f"Leave `{key}` out, or let both services be on one of `networks`.",
+            )
+
+
+def read_isolation(service: Entry) -> Isolation:
+    """What the service opens or closes. Raises the file's error for a device that is none."""
+    devices = service.get("devices")
+    return Isolation(
+        privileged=truth_of(service.get("privileged")),
+        read_only=truth_of(service.get("read_only")),
+        cap_add=_capabilities(service.get("cap_add")),
+        cap_drop=_capabilities(service.get("cap_drop")),
+        security_opt=texts_of(service.get("security_opt")),
+        pid=text_of(service.get("pid")),
+        ipc=text_of(service.get("ipc")),
+        uts=text_of(service.get("uts")),
+        userns=text_of(service.get("userns_mode")),
+        cgroup=text_of(service.get("cgroup")),
+        cgroup_parent=text_of(service.get("cgroup_parent")),
+        group_add=texts_of(service.get("group_add")),
+        devices=tuple(_device(entry) for entry in devices.sequence()) if devices is not None else (),
+        device_cgroup_rules=texts_of(service.get("device_cgroup_rules")),
+        runtime=text_of(service.get("runtime")),
+    )
+
+
+def read_naming(service: Entry) -> Naming:
+    """What the service calls itself, and where it looks names up."""
+    hosts = service.get("extra_hosts")
+    named = hosts.mapping() if hosts is not None else {}
+    return Naming(
+        hostname=text_of(service.get("hostname")),
+        domainname=text_of(service.get("domainname")),
+        extra_hosts=tuple(sorted((host, ip.text()) for host, ips in named.items() for ip in ips.sequence())),
+        dns=texts_of(service.get("dns")),
+        dns_search=texts_of(service.get("dns_search")),
+        dns_options=texts_of(service.get("dns_opt")),
+    )
+
+
+def read_kernel_settings(service: Entry) -> KernelSettings:
+    """The service's limits and settings beside those of ``deploy.resources``."""
+    ulimits, swap, swappiness = (service.get(key) for key in ("ulimits", "memswap_limit", "mem_swappiness"))
+    named = ulimits.mapping() if ulimits is not None else {}
+    return KernelSettings(
+        ulimits=tuple(_ulimit(name, entry) for name, entry in sorted(named.items())),
+        sysctls=pairs_of(service.get("sysctls")),
+        shm_size_bytes=whole_of(service.get("shm_size")),
+        memory_swap_bytes=None if swap is None else swap.whole_number(),
+        memory_swappiness=None if swappiness is None else swappiness.whole_number(),
+        oom_score_adjustment=whole_of(service.get("oom_score_adj")),
+        oom_kill_disable=truth_of(service.get("oom_kill_disable")),
+        cpu_shares=whole_of(service.get("cpu_shares")),
+        cpu_period_micros=whole_of(service.get("cpu_period")),
+        cpu_quota_micros=whole_of(service.get("cpu_quota")),
+        cpu_realtime_period_micros=whole_of(service.get("cpu_rt_period")),
+        cpu_realtime_runtime_micros=whole_of(service.get("cpu_rt_runtime")),
+        cpu_set=text_of(service.get("cpuset")),
+        block_io=_block_io(service.get("blkio_config")),
+        storage_options=pairs_of(service.get("storage_opt")),
+    )
+
+
+def read_logging(service: Entry) -> Logging:
+    """Where what the service writes goes."""
+    section = service.get("logging")
+    if section is None:
+        return Logging()
+    fields = check_keys(section, LOGGING)
+    return Logging(text_of(fields.get("driver")), pairs_of(fields.get("options")))
+
+
+def _capabilities(section: Entry | None) -> tuple[str, ...]:
+    return tuple(sorted({name.upper().removeprefix("CAP_") for name in texts_of(section)}))
+
+
+def _device(entry: Entry) -> Device:
+    fields = entry.mapping()
+    source, target = fields["source"].text() if "source" in fields else "", fields["target"].text()
+    if not source.startswith("/"):
+        raise entry.error(f"{source!r} isn't a device of the machine.", "Write its path, such as /dev/ttyUSB0.")
+    permissions = fields.get("permissions")
+    return Device(source, target, "rwm" if permissions is None else permissions.text())
+
+
+def _ulimit(name: str, entry: Entry) -> Ulimit:
+    fields = entry.mapping()
+    if "single" in fields:
+        return Ulimit(name, fields["single"].whole_number(), fields["single"].whole_number())
+    for key in ("soft", "hard"):
+        if key not in fields:
+            raise entry.error(f"The {key} limit is missing.", f"Add `{key}:`.")
+    return Ulimit(name, fields["soft"].whole_number(), fields["hard"].whole_number())
+
+
+def _block_io(section: Entry | None) -> BlockIo:
+    if section is None:
+        return BlockIo()
+    check_keys(section, BLKIO)
+    weights = section.get("weight_device")
+    return BlockIo(
+        weight=whole_of(section.get("weight")),
+        weight_device=tuple(
+            DeviceWeight(text_of(each.get("path")), whole_of(each.get("weight"))) for each in items_of(weights)
+        ),
+        device_read_bytes=_rates(section.get("device_read_bps")),
+        device_write_bytes=_rates(section.get("device_write_bps")),
+        device_read_operations=_rates(section.get("device_read_iops")),
+        device_write_operations=_rates(section.get("device_write_iops")),
+    )
+
+
+def _rates(section: Entry | None) -> tuple[DeviceRate, ...]:
+    return tuple(DeviceRate(text_of(each.get("path")), whole_of(each.get("rate"))) for each in items_of(section))
