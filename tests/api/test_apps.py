@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,8 @@ from springtide.api.deployments import ATTEMPTS
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError, StoreError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
+from springtide.model.mounts import SECRET_MAX_BYTES, FileMount
+from springtide.model.networks import Attachment
 from springtide.model.record import FLEET_ID, Change, Kind
 from springtide.model.resources import Resources
 from springtide.model.workloads import Constraint, Dependency, PlacementRules, Route, ScalePolicy, Service
@@ -327,3 +331,50 @@ async def test_volumes_of_an_app_that_is_there_are_kept(api: httpx.AsyncClient, 
     assert (refused.status_code, refused.json()["code"]) == (409, "in-use")
     assert platform.engine.machine_state.volumes
     assert (await api.delete("/apps/gone/volumes")).status_code == 200
+
+
+def with_template(count: int, **said: Any) -> DeployedApp:
+    app = deployed(a_service("redpacket/web", count))
+    return replace(app, revisions=(replace(app.revisions[0], template=a_template(**said)),))
+
+
+FIXED = (Attachment("default", ipv4_address="10.5.0.2"),)
+
+
+async def test_copies_of_what_has_a_fixed_address_are_refused(api: httpx.AsyncClient) -> None:
+    assert (await refusal(api, with_template(2, attachments=FIXED), 409))["code"] == "stands-alone"
+    assert (await put(api, with_template(1, attachments=FIXED))).status_code == 200
+    scaled = await api.post("/apps/redpacket/services/web/scale", json={"count": 3})
+    assert (scaled.status_code, scaled.json()["code"]) == (409, "stands-alone")
+
+
+async def test_a_network_that_the_app_does_not_have_is_refused(api: httpx.AsyncClient) -> None:
+    said = await refusal(api, with_template(1, networks=("back",)), 422)
+    assert "no network 'back'" in said["sentence"]
+    assert (await put(api, with_template(1, networks=("back",), network_mode="host"))).status_code == 200
+
+
+async def test_what_a_template_opens_is_shown_and_what_its_files_hold_is_not(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    secret = FileMount.of("key", "/run/secrets/key", b"hush", is_secret=True)
+    app = with_template(1, network_mode="host", files=(secret,))
+    assert (await put(api, app)).status_code == 200
+    platform.record = await platform.store.read()
+    (web,) = [each for each in (await api.get("/services")).json() if each["id"] == "redpacket/web"]
+    assert web["weakenings"] == ["network_mode: host"]
+    for path in ("status", "services", "apps", "instances", "events?last=100", "why/redpacket/web"):
+        answer = (await api.get(f"/{path}")).text
+        assert "hush" not in answer
+        assert secret.encoded not in answer
+
+
+async def test_a_file_that_is_too_large_is_refused_without_showing_it(api: httpx.AsyncClient) -> None:
+    body = json.loads(WIRE.dump_json(with_template(1)))
+    content = base64.b64encode(b"hush" * SECRET_MAX_BYTES).decode()
+    file = {"name": "key", "target": "/run/secrets/key", "encoded": content, "is_secret": True}
+    body["revisions"][0]["template"]["files"] = [file]
+    answer = await api.put("/apps/redpacket", json=body)
+    assert answer.status_code == 422
+    assert "512000 is the most" in answer.json()["sentence"]
+    assert len(answer.text) < 1000

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from springtide.api.errors import unknown, wrong
 from springtide.api.placement_checks import check_placement
+from springtide.api.template_checks import check_templates
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import RefusedError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, service_id
@@ -28,6 +29,7 @@ def check_app(record: Record, deployed: DeployedApp, ingress_port: int) -> None:
     _check_revisions(record.revisions, deployed)
     _check_team(record, deployed)
     _check_routes(record, deployed, ingress_port)
+    check_templates(deployed)
     check_placement(record.fleet, deployed)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from springtide.api.app_checks import check_app
 from springtide.api.errors import unknown
+from springtide.api.template_checks import refuse_copies
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError
 from springtide.model.identifiers import AppName, ServiceId
@@ -70,6 +71,7 @@ async def scale_service(store: Store, id: ServiceId, minimum: int, maximum: int)
 
     async def attempt(record: Record) -> Service:
         service = find_service(record, id)
+        refuse_copies(service, record.revisions[service.revision].template, maximum)
         available = min(service.scale.available, maximum) if service.scale.available is not None else None
         bounds = replace(service.scale, minimum=minimum, maximum=maximum, available=available)
         scaled = replace(service, scale=bounds)

@@ -18,6 +18,7 @@ from springtide.api.wire import (
 )
 from springtide.api.wire_base import ReasonWire, reason_wire
 from springtide.model.events import Reason
+from springtide.model.hardening import weakenings
 from springtide.model.history import Sample, ServiceSample
 from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
@@ -63,6 +64,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         available=service.scale.minimum_available,
         requests_per_second=service.scale.requests_per_second,
         placement=placement_rules_wire(service.placement),
+        weakenings=_weakenings(standing, service),
         ladder=[rung.value for rung in service.ladder],
         wanted=explanation.wanted if explanation else service.scale.minimum,
         ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
@@ -79,6 +81,11 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         capacity=sample.capacity if sample else None,
         **_load_fields(standing.load(service.id)),
     )
+
+
+def _weakenings(standing: Standing, service: Service) -> list[str]:
+    revision = standing.record.revisions.get(service.revision)
+    return [] if revision is None else list(weakenings(revision.template))
 
 
 def demand_wire(explanation: Explanation | None) -> ReasonWire:

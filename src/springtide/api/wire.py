@@ -98,6 +98,7 @@ class ServiceWire(LoadWire):
     available: int = Field(description="As many as guests' moves leave serving.")
     requests_per_second: float | None = Field(description="The rate that one instance carries in comfort.")
     placement: PlacementRulesWire
+    weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
     ladder: list[str]
     wanted: int
     ready: int

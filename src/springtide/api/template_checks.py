@@ -1,0 +1,31 @@
+"""Whether a service may have as many instances as it asks for, given what its template ties down."""
+
+from __future__ import annotations
+
+from springtide.api.errors import wrong
+from springtide.formats.app_specs import DeployedApp
+from springtide.model.errors import RefusedError
+from springtide.model.networks import OWN_NETWORKS
+from springtide.model.workloads import Service, Template
+
+
+def check_templates(deployed: DeployedApp) -> None:
+    """Raises InputError for a network that the app doesn't have, RefusedError for copies of what is one by nature."""
+    templates = {revision.id: revision.template for revision in deployed.revisions}
+    for service in deployed.services:
+        template = templates[service.revision]
+        unknown = set(template.networks) - {*deployed.app.networks}
+        if template.network_mode == OWN_NETWORKS and unknown:
+            raise wrong(deployed.app.name, f"{service.name}.networks", f"The app has no network {min(unknown)!r}.")
+        refuse_copies(service, template, service.scale.maximum)
+
+
+def refuse_copies(service: Service, template: Template, maximum: int) -> None:
+    """Raises RefusedError for more than one instance of a template with a fixed address or port."""
+    if maximum > 1 and template.stands_alone:
+        raise RefusedError(
+            f"{service.id} has a fixed address or a port of the machine, which one instance can have; "
+            f"{maximum} are asked for.",
+            remedy="Ask for one, or leave the address or the host's port out.",
+            code="stands-alone",
+        )
