@@ -31,7 +31,7 @@ PAIRS = st.dictionaries(NAMES, WORDS | st.integers(-5, 5) | st.booleans() | st.n
 PAIR_LISTS = st.lists(st.builds("{}={}".format, NAMES, WORDS) | NAMES, max_size=3, unique=True)
 VARIABLES = PAIRS | PAIR_LISTS
 PATHS = st.sampled_from(["./a", "../b", "/c", "~/d", ".", "/e/../f"])
-TARGETS = st.sampled_from(["/data", "/srv/x", "/e/../data", "/z/"])
+TARGETS = st.sampled_from(["/data", "/srv/x", "/zz"])
 
 SHORT_PORTS = st.one_of(
     PORTS,
@@ -110,13 +110,13 @@ SERVICES = st.fixed_dictionaries(
         "deploy": DEPLOY,
         "networks": NETWORKS,
         "ulimits": ULIMITS,
-        "mem_limit": SIZES,
+        "shm_size": SIZES,
         "stop_grace_period": TIMES,
         "init": TRUTHS,
         "tty": TRUTHS,
         "cap_add": st.lists(NAMES, max_size=2, unique=True),
         "dns": WORDS | st.lists(WORDS, max_size=2, unique=True),
-        "tmpfs": TARGETS | st.lists(TARGETS, max_size=1),
+        "tmpfs": st.just("/run") | st.just(["/run", "/tmp:mode=755"]),
         "extra_hosts": st.lists(st.builds("{}={}".format, NAMES, st.just("10.0.0.1")), max_size=2, unique=True),
         "secrets": st.lists(
             st.just("token") | st.fixed_dictionaries({"source": st.just("token"), "target": NAMES}), max_size=2
