@@ -95,6 +95,8 @@ class Board:
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     touched: set[InstanceId] = field(default_factory=set)
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
+    unchanged: frozenset[PoolName] = frozenset()
+    """Pools that are as the plan before left them, until this one changes anything there."""
     coming: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     """How many of a service have room promised on which row."""
     crossings: Crossings | None = None
@@ -244,6 +246,14 @@ class Board:
             self._rungs_now[pool_name] = now, rungs
         return rungs
 
+    def is_unchanged(self, pool: PoolName) -> bool:
+        """Whether a pool is as the plan before left it, which knew its rungs."""
+        return pool in self.unchanged and not self.quotas.versions.get(pool)
+
+    def is_left_alone(self, pool: PoolName) -> bool:
+        """Whether this plan has looked at a pool's rungs and changed nothing there."""
+        return not self.quotas.versions.get(pool) and pool in self._rungs_now
+
     def rooms_in(self, pools: Iterable[PoolName]) -> list[NodeRoom]:
         """The rooms of these pools, by node id."""
         return [NodeRoom(self, int(row)) for row in self.table.rows_in(pools)]
@@ -294,6 +304,8 @@ class Board:
 
     def _find_rungs(self, pool_name: PoolName) -> PoolRungs:
         """What is known still, or worked out anew."""
+        if self.is_unchanged(pool_name) and pool_name in self.known_rungs:
+            return self.known_rungs[pool_name].rungs
         inputs = (
             self.pools[pool_name],
             self.quotas.healthy.get(pool_name, NOTHING),
@@ -341,11 +353,9 @@ class Board:
         """Counts and uses, group by group: there are far fewer groups than placements."""
         for service, mine in self.groups.items():
             self.counts[service] = sum(len(group.ids) for group in mine.values())
-            for (pool, _), group in mine.items():
+            for pool, _ in mine:
                 self.services_in.setdefault(pool, set()).add(service)
-                if pool in self.pools:
-                    self.quotas.count(pool, service, group.amount)
-        self.quotas.versions.clear()
+        self.quotas.count_groups(self.groups)
 
 
 @dataclass(frozen=True, slots=True)

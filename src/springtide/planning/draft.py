@@ -23,6 +23,7 @@ from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_o
 from springtide.planning.memo import Memo, holds_still
 from springtide.planning.misplacement import broken_constraint
 from springtide.planning.money import Purse
+from springtide.planning.news import News
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Draft:
     now: datetime
     demands: dict[ServiceId, Demand]
     board: Board
+    news: News
     rentals: dict[str, Rental]
     ordinals: dict[ServiceId, int]
     wanted: dict[ServiceId, int] = field(default_factory=dict)
@@ -238,17 +240,20 @@ def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -
     record, ground = index.record, index.ground
     kinds = {kind for rental in record.rentals.values() for kind in rental.resources.kinds}
     kinds.update(kind for view in index.clouds.values() for offer in view.offers for kind in offer.resources.kinds)
+    board = Board.start(ground, record.services, kinds, index.carry.rungs)
     draft = Draft(
         index=index,
         now=now,
         demands=demands,
-        board=Board.start(ground, record.services, kinds, index.carry.rungs),
+        board=board,
+        news=News.since(index.carry.seen, board, ground),
         rentals=thawed(record.rentals),
         ordinals=thawed(record.ordinals),
         crashes=thawed(index.carry.crashes),
     )
+    states = machine_states(index)
     for token in sorted(draft.rentals):
-        _add_rented_node(draft, draft.rentals[token])
+        _add_rented_node(draft, draft.rentals[token], states.get(token))
     _remove_from_lost_pools(draft)
     for node in sorted(draft.board.by_node.keys() - draft.board.table.row_of.keys()):
         for placement in draft.board.on_node(node)[:1]:
@@ -264,10 +269,9 @@ def machine_states(index: Index) -> dict[str, MachineState]:
     return {machine.token: machine.state for view in index.clouds.values() for machine in view.machines}
 
 
-def _add_rented_node(draft: Draft, rental: Rental) -> None:
+def _add_rented_node(draft: Draft, rental: Rental, state: MachineState | None) -> None:
     if rental.pool not in draft.board.pools:
         return
-    state = machine_states(draft.index).get(rental.token)
     accepts = rental.state is RentalState.RENTING and state is not MachineState.RETURNING
     node = Node(rental.node, rental.pool, rental.resources, rental.labels)
     draft.board.add_node(node, is_ready=state is MachineState.READY, accepts=accepts)

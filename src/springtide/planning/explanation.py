@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from springtide.model.events import Figure, Reason
@@ -17,7 +18,8 @@ from springtide.planning.board import Board, NodeRoom, rungs_by_group
 from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_room
 from springtide.planning.guest_uses import Breach
-from springtide.planning.memo import Holding, home_refusals
+from springtide.planning.memo import Holding
+from springtide.planning.news import Told
 from springtide.planning.quota_tree import LimitName
 from springtide.planning.siting import LINE, Siting, tally_refusals
 
@@ -98,9 +100,6 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
 
     Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
     """
-    known = home_refusals(draft.memo(service.id), draft.board, service)
-    if known is not None and has_all(draft, service.id):
-        return known
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
     reasons += _overloads(draft, service.id)
     waiting = draft.waiting.get(service.id, 0)
@@ -140,13 +139,35 @@ def _rung_refusals(draft: Draft, service: Service, rung: Rung, missing: int) -> 
     if rung is Rung.CLOUD:
         refusal = draft.cloud_refusals.get(service.id)
         return [Reason(refusal.code, f"cloud: {refusal.sentence}", refusal.figures)] if refusal else []
-    found: list[Reason] = []
+    told = _told(draft, service, rung)
+    return list(told.reasons) if told is not None else []
+
+
+def _told(draft: Draft, service: Service, rung: Rung) -> Told | None:
+    """What each pool says; ``None`` where one has room. Pools that are as they were aren't asked again."""
+    before = draft.news.told_before(service, rung)
+    again = draft.news.pools_to_ask(service) if before is not None else None
+    if before is None or again is None:
+        told = _ask_pools(draft, service, rung, {})
+    elif again.isdisjoint(before.by_pool):
+        told = before
+    else:
+        told = _ask_pools(draft, service, rung, {p: r for p, r in before.by_pool.items() if p not in again})
+    if told is not None:
+        draft.news.told[service.id, rung] = told
+    return told
+
+
+def _ask_pools(draft: Draft, service: Service, rung: Rung, known: Mapping[PoolName, Reason]) -> Told | None:
+    """Ask those pools of which it isn't known why they refuse; ``None`` where one has room."""
+    found: dict[PoolName, Reason] = {}
     for pool in _pools_of(draft, service, rung):
-        refusal = _pool_refusal(draft, service, pool, rung)
+        refusal = known.get(pool.name) or _pool_refusal(draft, service, pool, rung)
         if refusal is None:
-            return []
-        found.append(refusal)
-    return found if len(found) <= MOST_POOLS_NAMED else [summarised(rung, found)]
+            return None
+        found[pool.name] = refusal
+    reasons = list(found.values())
+    return Told(service, found, tuple(reasons if len(found) <= MOST_POOLS_NAMED else [summarised(rung, reasons)]))
 
 
 def _pools_of(draft: Draft, service: Service, rung: Rung) -> list[Pool]:

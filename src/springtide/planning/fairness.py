@@ -110,13 +110,12 @@ def shareable_capacity(board: Board) -> dict[str, Resources]:
 
 def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
     """What each team uses on the rungs shared and borrowed, by band, higher ones included; who leaves is left out."""
-    sums: dict[tuple[TeamName, Band], dict[str, int]] = {}
+    alone: dict[tuple[TeamName, Band], dict[str, int]] = {}
 
     def count(team: TeamName, band: Band, amount: Resources, sign: int = 1) -> None:
-        for each in counted_in(band):
-            mine = sums.setdefault((team, each), {})
-            for kind, value in amount.amounts:
-                mine[kind] = mine.get(kind, 0) + sign * value
+        mine = alone.setdefault((team, band), {})
+        for kind, value in amount.amounts:
+            mine[kind] = mine.get(kind, 0) + sign * value
 
     for pool in board.quotas.tree.pools:
         for (team, band), amount in board.beyond_own(pool).items():
@@ -126,4 +125,8 @@ def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
         service = board.services.get(placement.service)
         if service is not None and board.rung(placement) in (Rung.SHARED, Rung.BORROWED):
             count(service.team, service.band, placement.resources, -1)
-    return {key: Resources.of(amounts) for key, amounts in sums.items()}
+    use: dict[tuple[TeamName, Band], Resources] = {}
+    for (team, band), amounts in alone.items():
+        for each in counted_in(band):
+            use[team, each] = use.get((team, each), NOTHING) + Resources.of(amounts)
+    return use

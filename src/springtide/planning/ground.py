@@ -36,6 +36,10 @@ GroupKey = tuple[PoolName, RevisionId]
 Groups = Mapping[ServiceId, Mapping[GroupKey, Group]]
 
 
+MANY_SUSPECTS = 1000
+"""Of more ids than these it pays to look first at which were taken out."""
+
+
 def _none() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
@@ -58,6 +62,8 @@ class Ground:
     by_node: Mapping[NodeId, frozenset[InstanceId]] = field(default_factory=_none)
     unsettled: frozenset[InstanceId] = frozenset()
     stamps: Mapping[ServiceId, int] = field(default_factory=_none)
+    pool_stamps: Mapping[PoolName, int] = field(default_factory=_none)
+    """The same of pools: of their nodes, and of what is placed there."""
     stamp: int = 0
 
 
@@ -89,8 +95,10 @@ def advance_ground(
         for source in (before, after):
             if (placement := source.get(id)) is not None:
                 stamps[placement.service] = stamp
-    for service in () if is_same_fleet else _services_on(ground, _changed_pools(fleet_before, fleet)):
+    changed_pools = set() if is_same_fleet else _changed_pools(fleet_before, fleet)
+    for service in _services_on(ground, changed_pools) if changed_pools else ():
         stamps[service] = stamp
+    changed_pools.update(each.pool for each in (*removed, *added))
     settled = {id for id in seen if _is_settled(id, placements, instances, readiness)}
     return Ground(
         layout=ground.layout,
@@ -102,6 +110,7 @@ def advance_ground(
         by_node=_nodes_after(ground.by_node, removed, added),
         unsettled=(ground.unsettled - seen) | (seen - settled - _forgotten(seen, placements, instances)),
         stamps=MappingProxyType(stamps),
+        pool_stamps=MappingProxyType({**ground.pool_stamps, **dict.fromkeys(changed_pools, stamp)}),
         stamp=stamp,
     )
 
@@ -109,18 +118,27 @@ def advance_ground(
 def _changed_ids(before: Mapping[InstanceId, Any], after: Mapping[InstanceId, Any]) -> set[InstanceId]:
     """Whose value isn't the very same object any more; maps share what hasn't changed.
 
-    A map made from another keeps its order, so that walking both side by side finds what differs; only
-    where something was taken out of the middle is each key looked up.
+    A map made from another keeps its order, so that walking both side by side finds what differs; where
+    something was taken out of the middle, they run side by side again without it.
     """
     if before is after:
         return set()
     if not before:
         return set(after)
+    suspects = _differing(before, after)
+    if len(suspects) > MANY_SUSPECTS:
+        gone = before.keys() - after.keys()
+        suspects = gone | _differing({id: value for id, value in before.items() if id not in gone}, after)
+    return {id for id in suspects if before.get(id) is not after.get(id)}
+
+
+def _differing(before: Mapping[InstanceId, Any], after: Mapping[InstanceId, Any]) -> set[InstanceId]:
+    """The ids at those places where two maps don't have the very same value."""
     differs = list(map(is_not, before.values(), after.values()))
     shortest = len(differs)
     suspects = {*compress(before, differs), *compress(after, differs)}
     suspects.update(islice(before, shortest, None), islice(after, shortest, None))
-    return {id for id in suspects if before.get(id) is not after.get(id)}
+    return suspects
 
 
 def _changed_pools(before: Fleet, after: Fleet) -> set[PoolName]:

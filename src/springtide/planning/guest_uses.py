@@ -85,6 +85,11 @@ class GuestUses:
             for watch, lent in zip(stock.watches, before, strict=True):
                 self._left[watch.limit.number] -= self._lent(stock, watch) - lent
 
+    @property
+    def left(self) -> tuple[int, ...]:
+        """What each limit has left, by its number; negative where it is broken."""
+        return tuple(self._left)
+
     def used(self, member: Member, name: LimitName) -> Resources:
         """What counts toward a member's lending or borrowing limit now, of the kinds that it limits."""
         return Resources.of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from springtide.model.fleet import Pool
-from springtide.model.identifiers import ServiceId
+from springtide.model.identifiers import PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Eviction, Placement
 from springtide.model.resources import CPU_MILLIS
@@ -15,7 +15,7 @@ from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft
 from springtide.planning.evictions import HOME, moves_under_way
 from springtide.planning.fitting import best_room
-from springtide.planning.memo import holds_still, home_refusals
+from springtide.planning.memo import holds_still
 from springtide.planning.shrinking import by_avoidable_cost
 
 PAYBACK_HOURS = 1
@@ -34,7 +34,7 @@ class _Move:
 def come_home(draft: Draft) -> None:
     """Move a bounded number of instances to cheaper rungs, those off the dearest first."""
     terms = draft.board.fleet.scaling
-    under_way = moves_under_way(draft.all_departing())
+    under_way = begun = moves_under_way(draft.all_departing())
     for id in sorted(draft.index.record.services):
         if not _is_away(draft, id) or _is_known_to_stay(draft, id):
             continue
@@ -49,6 +49,8 @@ def come_home(draft: Draft) -> None:
             _carry_out(draft, move)
             under_way += 1
             move = _find_move(draft, draft.service(id))
+    if under_way > begun:
+        draft.news.without_room.clear()  # what moved has changed limits that others were asked under
 
 
 def _is_away(draft: Draft, id: ServiceId) -> bool:
@@ -62,11 +64,25 @@ def _is_away(draft: Draft, id: ServiceId) -> bool:
 
 
 def _is_known_to_stay(draft: Draft, id: ServiceId) -> bool:
-    """Whether nothing has changed since all were at home, or since there was no room in the own part for the rest."""
-    board, memo, service = draft.board, draft.index.carry.memos.get(id), draft.service(id)
-    if memo is None or memo.dearest > Rung.SHARED.order or not holds_still(memo, board, draft.index.ground, id):
+    """Whether nothing has changed since all were at home, or since no pool had room on a cheaper rung."""
+    memo, service = draft.index.carry.memos.get(id), draft.service(id)
+    if memo is None or not holds_still(memo, draft.board, draft.index.ground, id):
         return False
-    return memo.is_home or bool(home_refusals(memo, board, service))
+    if memo.is_home:
+        return True
+    again = draft.news.pools_to_ask(service) if id in draft.news.seen.without_room else None
+    if again is not None and memo.dearest <= Rung.SHARED.order:
+        again = again.intersection(draft.board.pools_of(service.team))  # only there is anything cheaper
+    if again is None or any(_has_room_below(draft, service, memo.dearest, pool) for pool in sorted(again)):
+        return False
+    draft.news.without_room.add(id)
+    return True
+
+
+def _has_room_below(draft: Draft, service: Service, dearest: int, pool: PoolName) -> bool:
+    """Whether a pool has room for one more on a rung below the dearest that the service stands on."""
+    rung = rung_for(draft.board, service, pool)
+    return rung is not None and rung.order < dearest and best_room(draft.board, [pool], service) is not None
 
 
 def _find_move(draft: Draft, service: Service) -> _Move | None:
@@ -76,6 +92,7 @@ def _find_move(draft: Draft, service: Service) -> _Move | None:
     found = {source: _cheaper_room(draft, service, source) for source in _possible_sources(draft, service)}
     rooms = {source: room for source, room in found.items() if room is not None}
     if not rooms:
+        draft.news.without_room.add(service.id)
         return None
     ready = [each for each in draft.staying(service.id) if draft.is_ready(each.instance) and not draft.is_held(each)]
     for placement in by_avoidable_cost(draft, ready):

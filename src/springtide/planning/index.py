@@ -27,6 +27,7 @@ from springtide.planning.demands import Demand
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
 from springtide.planning.line_use import NetworkPoint, away_from_home
 from springtide.planning.memo import Memo
+from springtide.planning.news import Seen
 from springtide.planning.rungs import KnownRungs
 
 KEPT_FAILURES = 8
@@ -123,6 +124,8 @@ class Carry:
     """Since when services have lacked instances that nothing could be rented for."""
     memos: Mapping[ServiceId, Memo] = field(default_factory=lambda: MappingProxyType({}))
     """What was worked out for services at rest: only saves time."""
+    seen: Seen = field(default_factory=Seen)
+    """What pools answered to services: only saves time."""
     demands: Mapping[ServiceId, Demand] = field(default_factory=lambda: MappingProxyType({}))
     """What was wanted: a fall needs to know from where."""
 
@@ -221,6 +224,8 @@ def advance(index: Index, events: Iterable[Observation]) -> Index:
             index = _with_readiness(index, run)
         elif kind is InstanceSeen:
             index = _with_instances(index, run)
+        elif kind is InstanceMissing:
+            index = _without_instances(index, run)
         else:
             for event in run:
                 index = _advanced(index, event)
@@ -250,9 +255,9 @@ def _advanced(index: Index, event: Observation) -> Index:
         case InstanceSeen():
             return _with_instances(index, (event,))
         case InstanceMissing():
-            return _without_instance(index, event.id)
+            return _without_instances(index, (event,))
         case InstanceDeleted():
-            return replace(_without_instance(index, event.id), deleted=index.deleted | {event.id})
+            return replace(_without_instances(index, (event,)), deleted=index.deleted | {event.id})
         case MachineReturned():
             return replace(index, returned=index.returned | {event.token})
         case RoutesApplied():
@@ -281,14 +286,14 @@ def _same(before: Any, after: Any) -> Any:
 
 def _with_record(index: Index, record: Record) -> Index:
     """Take over the record, and forget facts about what is no longer in it."""
-    subjects = record.placements.keys() | record.rentals.keys()
+    placed, rented = record.placements, record.rentals
     return replace(
         index,
         record=record,
         deleted=frozenset(id for id in index.deleted if id in record.placements),
         returned=frozenset(token for token in index.returned if token in record.rentals),
         cleared=frozenset(app for app in index.cleared if app in record.apps and not record.apps[app].services),
-        failures=_frozen({subject: kept for subject, kept in index.failures.items() if subject in subjects}),
+        failures=_frozen({id: kept for id, kept in index.failures.items() if id in placed or id in rented}),
         loads=_frozen({service: points for service, points in index.loads.items() if service in record.services}),
         cpu=_frozen({service: points for service, points in index.cpu.items() if service in record.services}),
     )
@@ -381,10 +386,12 @@ def _since(points: tuple[Point, ...], horizon: datetime) -> tuple[Point, ...]:
     return points[max(0, first - 1) :]
 
 
-def _without_instance(index: Index, id: InstanceId) -> Index:
+def _without_instances(index: Index, gone: Iterable[Any]) -> Index:
+    """One copy for all of them: a node that is lost takes many."""
     instances, readiness = thawed(index.instances), thawed(index.readiness)
-    instances.pop(id, None)
-    readiness.pop(id, None)
+    for each in gone:
+        instances.pop(each.id, None)
+        readiness.pop(each.id, None)
     return replace(index, instances=_frozen(instances), readiness=_frozen(readiness))
 
 

@@ -24,6 +24,8 @@ def enforce_limits(draft: Draft) -> None:
     """
     board = draft.board
     for pool in board.fleet.pools:
+        if board.is_unchanged(pool.name):
+            continue  # the plan before left it alone: nobody there was above a limit
         firm, everybody = board.quotas.excess(pool.name)
         if not firm and not everybody:
             continue

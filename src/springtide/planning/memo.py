@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from springtide.model.events import Reason
 from springtide.model.identifiers import PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.routing import RoutedService
@@ -29,17 +28,6 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Why a service that overflows into what its team has contributed has no room in the own part.
-
-    It rests on the rungs of all the team's pools, in none of which the plan has changed anything.
-    """
-
-    rungs: tuple[PoolRungs, ...]
-    refusals: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Memo:
     """A service at rest: its holdings, its leases and where its traffic goes.
 
@@ -53,7 +41,8 @@ class Memo:
     holdings: tuple[Holding, ...]
     lease_keys: tuple[str, ...]
     routed: RoutedService | None
-    home: Home | None = None
+    is_current: bool = False
+    """Whether all are of its revision, and stand where its constraints allow."""
 
     @property
     def dearest(self) -> int:
@@ -79,26 +68,11 @@ def holds_still(memo: Memo, board: Board, ground: Ground, id: ServiceId) -> bool
     return is_at_rest(board, ground, id) and all(board.rungs(pool) is rungs for pool, rungs in memo.rungs)
 
 
-def home_rungs(board: Board, service: Service) -> tuple[PoolRungs, ...] | None:
-    """The rungs of the team's pools; ``None`` where this plan has changed anything there, or rules look further."""
-    pools = board.pools_of(service.team)
-    if service.placement.depends_on_others or board.apart_of(service.id):
-        return None
-    if board.crossings is not None and any(board.crossings.is_away(service, pool) for pool in pools):
-        return None
-    return (
-        None if any(board.quotas.versions.get(pool) for pool in pools) else tuple(board.rungs(pool) for pool in pools)
-    )
-
-
-def home_refusals(memo: Memo | None, board: Board, service: Service) -> tuple[Reason, ...] | None:
-    """Why it can't come home, as an earlier plan has found out, where nothing has changed since."""
-    if memo is None or memo.home is None or memo.service is not service:
-        return None
-    rungs = home_rungs(board, service)
-    if rungs is None or len(rungs) != len(memo.home.rungs):
-        return None
-    return memo.home.refusals if all(a is b for a, b in zip(rungs, memo.home.rungs, strict=True)) else None
+def is_known_current(memo: Memo | None, board: Board, ground: Ground, id: ServiceId) -> bool:
+    """Whether nothing of the service was outdated, and its rules, its placements and their nodes are as they were."""
+    if memo is None or not memo.is_current or memo.service is not board.services[id]:
+        return False
+    return memo.stamp == ground.stamps.get(id, 0) and board.groups.get(id) is ground.groups.get(id)
 
 
 def rungs_under(board: Board, id: ServiceId) -> tuple[tuple[PoolName, PoolRungs], ...]:

@@ -95,7 +95,7 @@ def plan(index: Index, now: datetime) -> Plan:
         actions=plan_actions(index, after, draft),
         routes=routes,
         explanations=MappingProxyType(explanations),
-        carry=_carry(draft, explanations, plan_memos(draft, leases.values(), routes, explanations)),
+        carry=_carry(draft, explanations, plan_memos(draft, leases.values(), routes)),
     )
 
 
@@ -188,5 +188,6 @@ def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: d
         lacking_since=MappingProxyType(dict(draft.lacking_since)),
         rungs=MappingProxyType(draft.board.known_rungs),
         memos=MappingProxyType(memos),
+        seen=draft.news.as_seen(),
         demands=MappingProxyType(draft.demands),
     )

@@ -17,6 +17,7 @@ from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
+from springtide.planning.ground import Groups
 from springtide.planning.guest_uses import Breach, GuestUses
 from springtide.planning.quota_tree import LimitName, Member, Tree
 
@@ -86,7 +87,8 @@ class PoolQuotas:
     _own_parts: dict[PoolName, Resources] = field(default_factory=dict)
     _known_quotas: dict[tuple[PoolName, bool], tuple[int, Resources]] = field(default_factory=dict)
     _known_room: dict[tuple[PoolName, bool], tuple[int, RoomLeft]] = field(default_factory=dict)
-    _shared_at: dict[PoolName, int] = field(default_factory=dict)
+    _uncounted: set[PoolName] = field(default_factory=set)
+    """Pools of which limits don't know yet what they share now."""
 
     @classmethod
     def start(
@@ -97,11 +99,16 @@ class PoolQuotas:
         tree: Tree,
     ) -> PoolQuotas:
         """Nobody uses anything yet."""
-        return cls(pools, services, healthy, tree, GuestUses(tree, {}))
+        return cls(pools, services, healthy, tree, GuestUses(tree, {}), _uncounted=set(tree.pools))
+
+    def know_shared(self, shared: Mapping[PoolName, Resources]) -> None:
+        """What firm guests may use of what pools share, where that is known before anything changes."""
+        self._known_quotas.update({(pool, False): (0, amount) for pool, amount in shared.items()})
 
     def touch(self, pool: PoolName) -> None:
         """What was worked out about the pool no longer holds."""
         self.versions[pool] = self.versions.get(pool, 0) + 1
+        self._uncounted.add(pool)
 
     def change_healthy(self, pool: PoolName, by: Resources) -> None:
         """A node comes, or with negative amounts goes."""
@@ -125,6 +132,26 @@ class PoolQuotas:
                 for uses in self._all_uses():
                     uses.add(pool, service.team, amount)
         self.touch(pool)
+
+    def count_groups(self, groups: Groups) -> None:
+        """All that stands at the beginning of a plan: what :meth:`count` does group by group, summed first."""
+        owners: dict[PoolName, dict[str, int]] = {}
+        guests: dict[PoolName, dict[str, int]] = {}
+        bands: dict[tuple[PoolName, Band], dict[str, int]] = {}
+        for service_id, mine in groups.items():
+            service = self.services.get(service_id)
+            band = service.band if service is not None else Band.PRODUCTION
+            for (pool, _), group in mine.items():
+                if self.is_own(service_id, pool):
+                    _add_to(owners.setdefault(pool, {}), group.amount)
+                elif pool in self.pools:
+                    _add_to(guests.setdefault(pool, {}), group.amount)
+                    _add_to(bands.setdefault((pool, band), {}), group.amount)
+                    if service is not None and band is not LOWEST and self.tree.limits:
+                        self.uses.add(pool, service.team, group.amount)
+        self.owner_use = {pool: Resources.of(amounts) for pool, amounts in owners.items()}
+        self.guest_use = {pool: Resources.of(amounts) for pool, amounts in guests.items()}
+        self.band_use = {key: Resources.of(amounts) for key, amounts in bands.items()}
 
     def count_leaving(self, pool: PoolName, service: ServiceId, amount: Resources) -> None:
         """So much more of a service is about to leave, or with negative amounts less."""
@@ -245,14 +272,14 @@ class PoolQuotas:
         """Whether the limits of teams and departments allow one more guest, now and once all have come and gone."""
         if not self._is_limited(service, pool):
             return True
-        self._count_shareable(pool)
+        self._count_shareable()
         return all(uses.has_headroom(pool, service.team, service.resources) for uses in self._all_uses())
 
     def headroom_refusal(self, service: Service, pool: PoolName, gone: Sequence[GoneGuest] = ()) -> Breach | None:
         """The first limit of a team or department that one more guest would break once those are gone."""
         if not self._is_limited(service, pool):
             return None
-        self._count_shareable(pool)
+        self._count_shareable()
         for uses in self._all_uses():
             left = [each for each in gone if uses is self.uses or not each.is_leaving]
             for each in left:
@@ -268,15 +295,22 @@ class PoolQuotas:
         """The limits of teams and departments that are broken now."""
         if not self.tree.limits:
             return []
-        for pool in self.tree.pools:
-            self._count_shareable(pool)
+        self._count_shareable()
         return self.uses.breaches()
 
     def used(self, member: Member, name: LimitName) -> Resources:
         """What counts toward a limit of a team or department now, of the kinds that it limits."""
-        for pool in self.tree.pools if self.tree.limits else ():
-            self._count_shareable(pool)
+        if self.tree.limits:
+            self._count_shareable()
         return self.uses.used(member, name)
+
+    def limits_left(self) -> tuple[int, ...] | None:
+        """What each limit of the tree has left now, by number; ``None`` while guests have room promised."""
+        if self._uses_to_come is not None:
+            return None
+        if self.tree.limits:
+            self._count_shareable()
+        return self.uses.left
 
     def relief(self, breach: Breach, guest: Placement) -> Resources:
         """How much of a broken limit this guest's leaving would bring back."""
@@ -308,13 +342,19 @@ class PoolQuotas:
         if self._uses_to_come is not None:
             self._uses_to_come.remove(pool, service.team, amount)
 
-    def _count_shareable(self, pool: PoolName) -> None:
-        """Let the limits know what a pool shares now; what an owner overflows into is no longer shared."""
-        now = self.versions.get(pool, 0)
-        if self._shared_at.get(pool) != now:
-            self._shared_at[pool] = now
+    def _count_shareable(self) -> None:
+        """Let the limits know what pools share now; what an owner overflows into is no longer shared."""
+        if not self._uncounted:
+            return
+        for pool in self._uncounted & self.tree.pools.keys():
             for uses in self._all_uses():
                 uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))
+        self._uncounted.clear()
+
+
+def _add_to(sums: dict[str, int], amount: Resources) -> None:
+    for kind, value in amount.amounts:
+        sums[kind] = sums.get(kind, 0) + value
 
 
 def _lower(one: Resources, other: Resources) -> Resources:

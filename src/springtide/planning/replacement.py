@@ -8,6 +8,7 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.planning.draft import Draft, is_staying
 from springtide.planning.evictions import MISPLACED, REVISION
+from springtide.planning.memo import is_known_current
 from springtide.planning.misplacement import broken_constraint
 
 
@@ -16,7 +17,7 @@ def replace_outdated(draft: Draft, id: ServiceId) -> None:
 
     What they hold isn't counted as leaving: their replacements would wait for it, and they for those.
     """
-    if not _may_have_outdated(draft, id):
+    if not may_have_outdated(draft, id):
         return
     running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
     leaving = [each for each in running if each.eviction is not None and each.eviction.rule in (REVISION, MISPLACED)]
@@ -40,10 +41,14 @@ def is_outdated(draft: Draft, placement: Placement) -> bool:
     return is_old or broken_constraint(draft.board, placement) is not None
 
 
-def _may_have_outdated(draft: Draft, id: ServiceId) -> bool:
+def may_have_outdated(draft: Draft, id: ServiceId) -> bool:
     """Told without a look at each instance."""
     board, service = draft.board, draft.service(id)
-    if board.departing.get(id) or any(revision != service.revision for _, revision in board.groups.get(id, ())):
+    if board.departing.get(id):
+        return True
+    if is_known_current(draft.index.carry.memos.get(id), board, draft.index.ground, id):
+        return False
+    if any(revision != service.revision for _, revision in board.groups.get(id, ())):
         return True
     masks = [board.table.rows_where(each) for each in service.placement.constraints]
     return any(not mask[list(board.standing(id))].all() for mask in masks)
