@@ -120,7 +120,8 @@ async def test_volumes_are_removed_only_when_asked_and_never_somebody_elses(
     try:
         for volume in (DATA, theirs, DATA):
             await engine.ensure_volume(TIDE, volume)
-        await engine.create(a_spec(mounts=(Mount(MountType.VOLUME, "/d", "data"), Mount(MountType.VOLUME, "/t", "t"))))
+        both = (Mount(MountType.VOLUME, "/d", "data"), Mount(MountType.VOLUME, "/t", "theirs"))
+        await engine.create(replace(a_spec(mounts=both), volumes=(DATA, theirs)))
         await engine.delete(WEB, 0)
         kept = await inspected_volume(docker, engine._names.volume_of(TIDE, DATA))
         assert kept["Labels"]["springtide.volume"] == "data"
@@ -130,6 +131,15 @@ async def test_volumes_are_removed_only_when_asked_and_never_somebody_elses(
         assert await inspected_volume(docker, theirs.external_name)
     finally:
         await foreign.delete()
+
+
+async def test_a_volume_that_somebody_removed_is_made_again_as_ours(engine: DockerEngine, docker: Docker) -> None:
+    await engine.ensure_volume(TIDE, DATA)
+    before = await inspected_volume(docker, engine._names.volume_of(TIDE, DATA))
+    await engine.delete_volumes(TIDE)
+    await engine.create(a_spec(mounts=(Mount(MountType.VOLUME, "/data", "data"),)))
+    again = await inspected_volume(docker, engine._names.volume_of(TIDE, DATA))
+    assert (again["Labels"], again["Driver"]) == (before["Labels"], before["Driver"])
 
 
 async def inspected_volume(docker: Docker, name: str) -> Any:

@@ -8,6 +8,7 @@ import json
 import posixpath
 import stat
 import tarfile
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from springtide.engines.base import PathStatus
@@ -89,5 +90,6 @@ def _pack(files: Iterable[FileMount], folder: str) -> bytes:
             entry = tarfile.TarInfo(posixpath.relpath(file.target, folder))
             entry.size, entry.mode = len(file.content), stat.S_IMODE(file.mode)
             entry.uid, entry.gid = file.uid, file.gid
+            entry.mtime = int(time.time())
             tar.addfile(entry, io.BytesIO(file.content))
     return buffer.getvalue()

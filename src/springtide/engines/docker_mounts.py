@@ -14,8 +14,9 @@ from typing import Any
 
 from springtide.engines.base import InstanceSpec
 from springtide.engines.docker_instances import ContainerNames
+from springtide.engines.docker_networks import volume_body, volume_labels
 from springtide.model.errors import EngineError
-from springtide.model.mounts import FileMount, Mount, MountType, volume_named
+from springtide.model.mounts import FileMount, Mount, MountType, VolumeDefinition, volume_named
 from springtide.model.workloads import ContainerTemplate
 
 
@@ -90,15 +91,24 @@ def _is_short(mount: Mount) -> bool:
 def _mount_body(names: ContainerNames, spec: InstanceSpec, mount: Mount) -> dict[str, Any]:
     body: dict[str, Any] = {"Type": str(mount.type), "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.type is MountType.BIND:
-        options = {"Propagation": mount.propagation, "NonRecursive": not mount.is_recursive}
+        bound = {"Propagation": mount.propagation, "NonRecursive": not mount.is_recursive}
         return body | {
             "Source": mount.source,
-            "BindOptions": {key: value for key, value in options.items() if value},
+            "BindOptions": {key: value for key, value in bound.items() if value},
         }
-    volume = {"NoCopy": mount.is_initially_empty, "Subpath": mount.subpath}
+    options: dict[str, Any] = {"NoCopy": mount.is_initially_empty, "Subpath": mount.subpath}
     if mount.source:
-        body["Source"] = names.volume_of(spec.app, volume_named(mount.source, spec.volumes))
-    return body | {"VolumeOptions": {key: value for key, value in volume.items() if value}}
+        definition = volume_named(mount.source, spec.volumes)
+        body["Source"] = names.volume_of(spec.app, definition)
+        if not definition.is_external:
+            options |= _making(names, spec, definition)
+    return body | {"VolumeOptions": {key: value for key, value in options.items() if value}}
+
+
+def _making(names: ContainerNames, spec: InstanceSpec, volume: VolumeDefinition) -> dict[str, Any]:
+    """How the engine is to make a volume that somebody has removed meanwhile: as ours, not as anybody's."""
+    body = volume_body("", volume, volume_labels(names, spec.app, volume))
+    return {"Labels": body["Labels"], "DriverConfig": {"Name": body["Driver"], "Options": body["DriverOpts"]}}
 
 
 def _bind_options(mount: Mount) -> str:

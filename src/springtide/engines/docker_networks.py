@@ -94,7 +94,7 @@ class DockerVolumes:
             if found is None:
                 raise _external_missing("volume", name, app)
             return
-        labels = {**self._names.labels, APP: app, VOLUME: volume.name, DEFINITION: _digest(volume)}
+        labels = volume_labels(self._names, app, volume)
         if found is None:
             with self._api.call(f"make the volume {name}"):
                 await self._calls.create(volume_body(name, volume, labels))
@@ -151,6 +151,10 @@ def network_body(name: str, network: NetworkDefinition, labels: Mapping[str, str
             "Config": [_pool_body(pool) for pool in network.ipam],
         }
     return body
+
+
+def volume_labels(names: ContainerNames, app: AppName, volume: VolumeDefinition) -> dict[str, str]:
+    return {**names.labels, APP: app, VOLUME: volume.name, DEFINITION: _digest(volume)}
 
 
 def volume_body(name: str, volume: VolumeDefinition, labels: Mapping[str, str]) -> dict[str, Any]:
