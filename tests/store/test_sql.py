@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -77,6 +78,13 @@ async def test_what_was_committed_is_there_after_reopening(store: SqlStore, path
     assert (await first_commit(reopened, 0)).changes == (ordinal(7),)
     assert (await reopened.acquire_fence()).number == fence.number + 1
     await reopened.close()
+
+
+async def test_only_its_owner_may_read_the_record_and_its_log(store: SqlStore, path: Path) -> None:
+    await store.read()
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes
+    assert set(modes.values()) == {0o600}, modes
 
 
 async def test_the_log_is_synced_at_every_commit(store: SqlStore, path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -139,9 +141,16 @@ class _ChangeProbe:
 
 def _sqlite_engine(url: URL, busy_seconds: float) -> Engine:
     engine = create_engine(url, connect_args={"timeout": busy_seconds})
+    event.listen(engine, "do_connect", lambda *_: _make_private(str(url.database)))
     event.listen(engine, "connect", partial(_set_up_sqlite, busy_seconds=busy_seconds))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: str) -> None:
+    """A new record is its owner's alone, since secrets of apps stand in it; SQLite gives its log the same mode."""
+    with suppress(OSError):  # the connection that follows says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _set_up_sqlite(connection: Any, _: object, *, busy_seconds: float) -> None:
