@@ -40,6 +40,11 @@ async def test_output_and_exit_code_of_a_command_are_passed_on(
     assert (await at_tide.type("exec", WEB, "false")).code == 1
 
 
+async def test_dashes_may_part_the_command_from_the_rest(at_tide: Terminal, container: SimulatedContainer) -> None:
+    said = await at_tide.type("exec", WEB, "--", "echo", "--", "tide")
+    assert (said.code, said.out) == (0, "-- tide\n")
+
+
 async def test_standard_input_is_passed_on_to_its_end(at_tide: Terminal, container: SimulatedContainer) -> None:
     given = bytes(range(256)) * 1000
     said = await at_tide.type("exec", "-T", WEB, "cat", given=given)

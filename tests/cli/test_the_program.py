@@ -60,7 +60,7 @@ def test_errors_are_json_for_programs(lonely: Terminal) -> None:
 
 
 def test_wrong_usage_is_exit_code_2(lonely: Terminal) -> None:
-    assert lonely.run("deploy").code == 2
+    assert lonely.run("scale").code == 2
     assert lonely.run("nonsense").code == 2
 
 

@@ -221,7 +221,7 @@ def test_a_name_given_outside_that_cannot_be_one_is_refused(tmp_path: Path) -> N
 
 
 def test_at_least_one_file_is_needed() -> None:
-    with pytest.raises(RefusedError, match="No Compose file"):
+    with pytest.raises(RefusedError, match="no Compose file"):
         load_app([], environment={}, project=None, fleet=two_team_fleet())
 
 

@@ -25,7 +25,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def deploy(
-    files: Annotated[list[Path], typer.Option("-f", "--file", help="A Compose file; later ones go over earlier ones.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("-f", "--file", help="A Compose file; later ones go over earlier ones. Else compose.yaml here."),
+    ] = None,
     project: Annotated[str | None, typer.Option("-p", "--project-name", help="The app's name.")] = None,
     env_file: Annotated[Path | None, typer.Option("--env-file", help="Variables for the files.")] = None,
     profiles: Annotated[list[str] | None, typer.Option("--profile", help="A profile to switch on.")] = None,
@@ -37,7 +40,7 @@ def deploy(
     """Deploy an app from Compose files, and wait until it is ready."""
     begun = time.monotonic()
     deployment = Deployment(client_of(home), lambda line: typer.echo(line, err=as_json))
-    spec = deployment.read(files, env_file, project, profiles or ())
+    spec = deployment.read(files or (), env_file, project, profiles or ())
     deployed = deployment.pin(spec)
     answer = deployment.put(deployed)
     standings = deployment.wait(deployed, timeout) if wait else []

@@ -47,13 +47,15 @@ class Deployment:
     def read(
         self, files: Sequence[Path], env_file: Path | None, project: str | None, profiles: Sequence[str] = ()
     ) -> AppSpec:
-        """The app that the files describe, with the services of these profiles.
+        """The app that the files describe, with the services of these profiles; without files, of those lying here.
 
         Raises ComposeFileError with file, line and remedy.
         """
         from springtide.formats.compose import load_app
+        from springtide.formats.compose_default_files import default_files
 
         environment = _environment(env_file)
+        files = files or default_files(Path.cwd(), environment)
         spec = load_app(files, environment=environment, project=project, fleet=self.fleet(), profiles=profiles)
         for notice in spec.notices:
             self.tell(f"note: {notice}")

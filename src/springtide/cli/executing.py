@@ -51,6 +51,7 @@ def execute(
     """
     client = client_of(home)
     instance = choose_running(client, name)
+    command = command[1:] if command[0] == "--" and len(command) > 1 else command
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
     query = {"command": command, "env": environment, "user": user, "working_dir": working_dir, "tty": tty}
     with (

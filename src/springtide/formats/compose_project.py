@@ -61,7 +61,9 @@ def read_project(
     RefusedError where no file is named.
     """
     if not paths:
-        raise RefusedError("No Compose file is named.", remedy="Name one with -f.")
+        raise RefusedError(
+            "There is no Compose file here.", remedy="Name one with -f, or go to the folder that holds it."
+        )
     folder = paths[0].absolute().parent
     variables = project_variables(folder, environment)
     name = _project_name(paths, project, variables)
