@@ -26,6 +26,7 @@ async def a_docker_engine(*apps: str) -> AsyncIterator[DockerEngine]:
     try:
         await engine.start()
     except EngineError as error:
+        await engine.close()
         lacks(Tool.DOCKER_ENGINE, str(error))
     make_base_images()
     try:

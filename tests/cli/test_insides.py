@@ -51,12 +51,6 @@ async def test_standard_input_is_passed_on_to_its_end(at_tide: Terminal, contain
     assert (said.code, said.raw) == (0, given)
 
 
-async def test_a_time_out_ends_the_waiting(at_tide: Terminal, container: SimulatedContainer) -> None:
-    said = await at_tide.type("exec", "--timeout", "0.3", WEB, "sleep", "30")
-    assert said.code == 124
-    assert "0.3 s" in said.err
-
-
 async def test_a_command_in_what_does_not_run_is_refused_with_the_reason(
     at_tide: Terminal, container: SimulatedContainer, tide: HandMadePlatform
 ) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from threading import Thread, Timer
+from threading import Thread
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +21,6 @@ from springtide.cli.group import CommandError
 from springtide.cli.options import HomeOption, client_of
 from springtide.cli.transfers import CHUNK_BYTES, Talk, talk
 
-TIMED_OUT = 124
 ContainerOption = Annotated[
     str, typer.Option("--container", help="Which further container, where the instance is a pod.")
 ]
@@ -40,14 +39,11 @@ def execute(
     working_dir: Annotated[str, typer.Option("-w", "--workdir", help="In which directory.")] = "",
     environment: Annotated[list[str] | None, typer.Option("-e", "--env", help="NAME=value; may be repeated.")] = None,
     container: ContainerOption = "",
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0.1, help="Seconds to wait; the command itself runs on.")
-    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Run a command in an instance; of a service, in the first that is ready. Its exit code is this one's.
 
-    What comes on standard input is passed on. 124 is the code after --timeout.
+    What comes on standard input is passed on.
     """
     client = client_of(home)
     instance = choose_running(client, name)
@@ -58,35 +54,24 @@ def execute(
         talk(client, "instances", instance, "exec", "stream", container=container, **query) as talking,
         _raw_terminal(talking) if tty else nullcontext(),
     ):
-        code = _converse(client, talking, timeout)
+        code = _converse(client, talking)
     raise typer.Exit(code)
 
 
-def _converse(client: Client, talking: Talk, timeout_seconds: float | None) -> int:
+def _converse(client: Client, talking: Talk) -> int:
     """Pass input and output on until the command has ended; its exit code."""
-    timer = Timer(timeout_seconds, talking.abandon) if timeout_seconds else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
     Thread(target=_pass_input_on, args=(talking,), daemon=True).start()
-    try:
-        for kind, content in talking.frames(client):
-            match kind:
-                case FrameKind.OUTPUT:
-                    _write(sys.stdout, content)
-                case FrameKind.ERROR_OUTPUT:
-                    _write(sys.stderr, content)
-                case FrameKind.EXIT_CODE:
-                    return int(content)
-                case FrameKind.FAILURE:
-                    said = json.loads(content)
-                    raise ApiError(said["sentence"], remedy=said["remedy"], code=said["code"])
-    finally:
-        if timer is not None:
-            timer.cancel()
-    if talking.is_abandoned:
-        typer.echo(f"It took longer than {timeout_seconds:g} s, and runs on.", err=True)
-        return TIMED_OUT
+    for kind, content in talking.frames(client):
+        match kind:
+            case FrameKind.OUTPUT:
+                _write(sys.stdout, content)
+            case FrameKind.ERROR_OUTPUT:
+                _write(sys.stderr, content)
+            case FrameKind.EXIT_CODE:
+                return int(content)
+            case FrameKind.FAILURE:
+                said = json.loads(content)
+                raise ApiError(said["sentence"], remedy=said["remedy"], code=said["code"])
     raise CommandError("The control plane broke off before the command ended.", remedy="See: springtide status")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import io
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from threading import Lock
 from typing import IO, Any, cast
 
 from springtide.api.frames import FRAMES_TYPE, FrameKind, FrameReader, packed
-from springtide.cli.client import Client, NoControlPlaneError
+from springtide.cli.client import Client
 
 CHUNK_BYTES = 2**16
 TAR = "application/x-tar"
@@ -63,15 +61,7 @@ class Talk:
 
     def __init__(self, connection: http.client.HTTPConnection, body: ChunkedBody) -> None:
         self._connection = connection
-        self._socket = connection.sock
         self._body = body
-        self.is_abandoned = False
-
-    def abandon(self) -> None:
-        """Wait no longer: what the command still says is not heard."""
-        self.is_abandoned = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
 
     def send(self, kind: FrameKind, content: bytes = b"") -> None:
         """Tell the command something; nothing once it has gone."""
@@ -83,14 +73,10 @@ class Talk:
     def frames(self, client: Client) -> Iterator[tuple[FrameKind, bytes]]:
         """What it says, until it has ended."""
         reader = FrameReader()
-        try:
-            response = client.answer(self._connection)
-            with client.reaching():
-                while data := response.read1(CHUNK_BYTES):
-                    yield from reader.feed(data)
-        except NoControlPlaneError:
-            if not self.is_abandoned:
-                raise
+        response = client.answer(self._connection)
+        with client.reaching():
+            while data := response.read1(CHUNK_BYTES):
+                yield from reader.feed(data)
 
 
 @contextmanager
