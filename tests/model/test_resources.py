@@ -99,3 +99,10 @@ def test_so_many_copies_fit_and_one_more_does_not(amount: Resources, room: Resou
 def test_people_read_units_they_know() -> None:
     assert describe(Resources.of(cpu_millis=250, memory_bytes=64 * 2**20, gpu=1)) == "250m cpu, 1 gpu, 64 MiB memory"
     assert describe(NOTHING) == "nothing"
+
+
+@given(anything, anything)
+def test_at_most_is_the_lower_of_each_kind(one: Resources, other: Resources) -> None:
+    lower = one.at_most(other)
+    assert all(lower[kind] == min(one[kind], other[kind]) for kind in {*one.kinds, *other.kinds})
+    assert lower == other.at_most(one)

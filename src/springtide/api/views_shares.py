@@ -51,7 +51,7 @@ def team_share_wire(board: Board, shares: Shares, team: Team) -> TeamShareWire:
         dominant=dominant,
         beyond_own=amounts(use),
         own=amounts(total(quotas.own_part(pool) for pool in pools)),
-        own_used=amounts(total(_within(quotas.owner_use.get(each, NOTHING), quotas.own_part(each)) for each in pools)),
+        own_used=amounts(total(quotas.owner_use.get(each, NOTHING).at_most(quotas.own_part(each)) for each in pools)),
         lent=amounts(total(quotas.guest_use.get(pool, NOTHING) for pool in pools)),
         limits=_limits(board, Member(Level.TEAM, team.name)),
     )
@@ -62,10 +62,6 @@ def _dominant(use: Resources, capacity: Resources) -> tuple[str | None, Fraction
     parts = {kind: Fraction(amount, capacity[kind]) for kind, amount in use.amounts if capacity[kind] > 0 < amount}
     kind = max(parts, key=lambda each: parts[each], default=None)
     return kind, parts[kind] if kind is not None else Fraction(0)
-
-
-def _within(use: Resources, limit: Resources) -> Resources:
-    return Resources.of((kind, min(amount, limit[kind])) for kind, amount in use.amounts)
 
 
 def _cohorts(shares: Shares, teams: Iterable[Team]) -> list[CohortWire]:

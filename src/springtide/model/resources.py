@@ -66,6 +66,10 @@ class Resources:
             return self
         return Resources(tuple(each for each in self.amounts if each[1] > 0))
 
+    def at_most(self, other: Resources) -> Resources:
+        """Of each kind the lower amount; what one of the two doesn't have counts as nought."""
+        return Resources.of((kind, min(self[kind], other[kind])) for kind in {*self.kinds, *other.kinds})
+
     def fits_in(self, room: Resources) -> bool:
         """Whether each amount asked for is at most what ``room`` has of that kind.
 

@@ -253,9 +253,9 @@ class PoolQuotas:
         # Whoever comes first stands on the shared part, so nobody borrows before one who may only stand there has come.
         may_borrow = not self._kept_shared.intersection({(pool, False), (pool, band is not LOWEST)})
         if band is LOWEST:
-            return RoomLeft(shared - everybody, idle if may_borrow else _lower(idle, shared - everybody))
+            return RoomLeft(shared - everybody, idle if may_borrow else idle.at_most(shared - everybody))
         lent = self.guest_quota(pool, may_borrow=may_borrow) - firm
-        return RoomLeft(shared - firm, _lower(idle, lent))
+        return RoomLeft(shared - firm, idle.at_most(lent))
 
     def excess(self, pool: PoolName) -> tuple[Resources, Resources]:
         """By how much a pool's guests are above what they may use: the firm ones, and all together.
@@ -355,8 +355,3 @@ class PoolQuotas:
 def _add_to(sums: dict[str, int], amount: Resources) -> None:
     for kind, value in amount.amounts:
         sums[kind] = sums.get(kind, 0) + value
-
-
-def _lower(one: Resources, other: Resources) -> Resources:
-    """The lower of each amount."""
-    return Resources.of((kind, min(one[kind], other[kind])) for kind in {*one.kinds, *other.kinds})

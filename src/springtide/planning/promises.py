@@ -35,7 +35,7 @@ def keep_promises(draft: Draft) -> None:
             continue
         freed = total(each.resources for each in victims)
         while draft.wanted[id] > 0 and _needs(board, service, row, freed) and _settle_in(draft, service, row):
-            freed = _lower(freed, _later(board, row))
+            freed = freed.at_most(_later(board, row)).at_least_zero()
 
 
 def _victims(draft: Draft) -> dict[tuple[ServiceId, NodeId], list[Placement]]:
@@ -76,8 +76,3 @@ def _settle_in(draft: Draft, service: Service, row: int) -> bool:
 
 def _later(board: Board, row: int) -> Resources:
     return board.table.amount_of(board.table.space.later(np.array([row]))[0])
-
-
-def _lower(one: Resources, other: Resources) -> Resources:
-    """The lower of each amount."""
-    return Resources.of((kind, max(0, min(amount, other[kind]))) for kind, amount in one.amounts)

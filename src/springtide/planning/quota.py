@@ -21,8 +21,7 @@ def lending_limit(pool: Pool, own: Resources) -> Resources:
     """The most of the own part that guests may borrow while it is idle."""
     if pool.lending_limit is None:
         return own
-    limit = pool.lending_limit
-    return Resources.of((kind, min(amount, limit[kind])) for kind, amount in own.amounts)
+    return own.at_most(pool.lending_limit)
 
 
 def shareable_left(own: Resources, healthy: Resources, owner_use: Resources) -> Resources:
@@ -40,9 +39,7 @@ def guest_quota(pool: Pool, own: Resources, healthy: Resources, owner_use: Resou
     if not may_borrow:
         return shared
     idle_own = (own - owner_use).at_least_zero()
-    limit = lending_limit(pool, own)
-    borrowable = Resources.of((kind, min(amount, idle_own[kind])) for kind, amount in limit.amounts)
-    return shared + borrowable
+    return shared + lending_limit(pool, own).at_most(idle_own)
 
 
 def is_own(own: Resources, owner_use_before: Resources, amount: Resources) -> bool:
