@@ -13,7 +13,7 @@ from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
-from springtide.model.resources import NOTHING
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
 from springtide.planning.demands import Demand
@@ -51,6 +51,8 @@ class Draft:
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     lacking_since: dict[ServiceId, datetime] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    sizes: dict[tuple[Resources, Resources], int] = field(default_factory=dict)
+    """The largest part of a node of that size that an amount is, in permille: asked of guests by the thousand."""
     known_use: KnownUse | None = None
     """What teams use beyond their own, as it was counted last."""
     _endpoints: dict[InstanceId, EndpointLoad] | None = None
