@@ -42,7 +42,7 @@ def place_in_cloud(draft: Draft) -> None:
         refusal = _refusal_of_service(draft, service)
         if refusal is not None:
             draft.cloud_refusals[id] = refusal
-        elif draft.wanted[id] > 0:
+        elif draft.wanted[id] > 0 and draft.may_grow(id):
             bursting.setdefault(service.band, []).append(id)
     for band in sorted(bursting, key=lambda each: each.order):
         _use_rented(draft, elastic, bursting[band])

@@ -59,7 +59,7 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     growing = [id for id in draft.services_of(team) if _may_own(draft.service(id)) and id not in draft.blocked]
     for id in growing:
         draft.take_back(id, pools)
-    turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0}
+    turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0 and draft.may_grow(id)}
     wants = {id: count for id, count in turns.items() if count > 0}
     if not wants or not pools:
         return
@@ -86,7 +86,7 @@ def _most_that_fit(draft: Draft, pools: Sequence[PoolName], id: ServiceId) -> in
 
 def _let_own_bands_give_way(draft: Draft) -> set[TeamName]:
     """Once no guest is in the way any more, a team's own lower bands make room for its higher ones; whose did."""
-    hungry = [draft.service(id) for id, count in sorted(draft.wanted.items()) if count > 0 and id not in draft.blocked]
+    hungry = [draft.service(id) for id, count in sorted(draft.wanted.items()) if count > 0 and draft.may_grow(id)]
     displaced = set()
     for service in sorted(hungry, key=lambda each: (each.band.order, each.id)):
         while _may_own(service) and draft.wanted[service.id] > 0 and make_way_at_home(draft, service):
