@@ -12,7 +12,6 @@ from pathlib import Path
 
 from springtide.formats.app_specs import (
     AppSpec,
-    BuildSpec,
     DeployedApp,
     ImageSpec,
     ServiceSpec,
@@ -42,7 +41,7 @@ from springtide.model.networks import Attachment, NetworkDefinition
 from springtide.model.resources import Resources, total
 from springtide.model.workloads import Companion, Dependency, Route, Service, Template
 
-__all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ImageSpec", "ServiceSpec", "load_app", "revision_id", "with_images"]
+__all__ = ["AppSpec", "DeployedApp", "ImageSpec", "ServiceSpec", "load_app", "revision_id", "with_images"]
 
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from springtide.formats.app_specs import BuildSpec
 from springtide.formats.compose_confinement import (
     read_isolation,
     read_kernel_settings,
@@ -18,6 +17,7 @@ from springtide.formats.compose_reading import pairs_of, truth_of
 from springtide.formats.compose_values import scalar_text
 from springtide.formats.durations import parse_duration
 from springtide.formats.entries import Entry
+from springtide.model.builds import BuildSpec
 from springtide.model.workloads import Healthcheck, Limits, Template
 
 RESERVED_LABELS = "springtide."
