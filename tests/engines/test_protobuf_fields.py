@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +21,8 @@ def test_fields_come_out_as_they_went_in(fields: list[tuple[int, bytes]]) -> Non
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_fields_or_a_value_error(message: bytes) -> None:
-    try:
+    with suppress(ValueError):
         assert all(number >= 0 for number, _ in fields_of(message))
-    except ValueError as refused:
-        assert str(refused)
 
 
 # The first three stand as examples in the description of the encoding.
