@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiodocker import Docker
@@ -181,7 +182,7 @@ def test_who_has_a_port_of_the_machine_gets_its_new_revision(machine: Machine, t
 
 def test_down_removes_what_deploy_made_and_nothing_else(machine: Machine, tmp_path: Path) -> None:
     engine_says(lambda engine: engine.networks.create({"Name": "somebody-elses", "Driver": "bridge"}))
-    engine_says(lambda engine: engine.volumes.create({"Name": "somebody-elses"}))
+    engine_says(lambda engine: volumes_of(engine).create({"Name": "somebody-elses"}))
     try:
         machine.up()
         file = shop(tmp_path)
@@ -205,8 +206,12 @@ def test_down_removes_what_deploy_made_and_nothing_else(machine: Machine, tmp_pa
         engine_says(remove_externals)
 
 
+def volumes_of(engine: Docker) -> Any:
+    return engine.volumes
+
+
 def volumes() -> list[str]:
-    found = engine_says(lambda engine: engine.volumes.list())["Volumes"] or []
+    found = engine_says(lambda engine: volumes_of(engine).list())["Volumes"] or []
     return [each["Name"] for each in found]
 
 
@@ -217,4 +222,4 @@ def networks() -> list[dict[str, str]]:
 
 async def remove_externals(engine: Docker) -> None:
     await (await engine.networks.get("somebody-elses")).delete()
-    await (await engine.volumes.get("somebody-elses")).delete()
+    await (await volumes_of(engine).get("somebody-elses")).delete()

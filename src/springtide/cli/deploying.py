@@ -15,7 +15,8 @@ from springtide.cli.client import Client
 from springtide.model.errors import ComposeFileError, InputError
 
 if TYPE_CHECKING:
-    from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ImageSpec
+    from springtide.formats.app_specs import AppSpec, DeployedApp, ImageSpec
+    from springtide.model.builds import BuildSpec
     from springtide.model.fleet import Fleet
 
 BUILDS_AT_ONCE = 4
@@ -103,14 +104,7 @@ class Deployment:
         assert spec.build is not None
         begun = time.monotonic()
         self.tell(f"{spec.name}: building {spec.build.context}")
-        body = {
-            "context": str(spec.build.context),
-            "dockerfile": spec.build.dockerfile,
-            "arguments": dict(spec.build.arguments),
-        }
-        answer = self.client.send("POST", "images", "build", body=body)
-        for notice in answer.get("notices", []):
-            self.tell(f"note: {notice}")
+        answer = self.client.send("POST", "images", "build", body=_as_json(spec.build))
         image = str(answer["image"])
         self.tell(f"{spec.name}: {image.removeprefix('sha256:')[:19]} ({time.monotonic() - begun:.1f} s)")
         return image
@@ -134,8 +128,10 @@ def _environment(file: Path | None) -> dict[str, str]:
 
 def app_json(deployed: DeployedApp) -> Any:
     """The app as the API takes it."""
+    return _as_json(deployed)
+
+
+def _as_json(said: DeployedApp | BuildSpec) -> Any:
     from pydantic import TypeAdapter
 
-    from springtide.formats.app_specs import DeployedApp
-
-    return TypeAdapter(DeployedApp).dump_python(deployed, mode="json")
+    return TypeAdapter(type(said)).dump_python(said, mode="json")

@@ -205,7 +205,7 @@ class Draft:
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold a node's capacity for one instance of the service."""
         if self.board.crossings is not None:
-            self.board.crossings.reserve(service, node)
+            self.board.crossings.promise(service, node)
         self.board.promise(service, node)
         self.wanted[service.id] -= 1
         self.waiting[service.id] = self.waiting.get(service.id, 0) + 1
