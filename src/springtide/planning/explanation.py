@@ -55,10 +55,17 @@ def tell_growth(draft: Draft) -> None:
             fresh_by_service.setdefault(placement.service, []).append(placement)
     for id in sorted(fresh_by_service):
         fresh = sorted(fresh_by_service[id], key=lambda each: each.ordinal)
-        places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
-        where = ", ".join(f"{count} on {place}" for place, count in places.items())
-        sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
-        draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
+        _tell_fresh(draft, id, "resume", "resumed from standby", [each for each in fresh if each.was_standby])
+        _tell_fresh(draft, id, "grow", "new", [each for each in fresh if not each.was_standby])
+
+
+def _tell_fresh(draft: Draft, id: ServiceId, code: str, what: str, fresh: list[Placement]) -> None:
+    if not fresh:
+        return
+    places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
+    where = ", ".join(f"{count} on {place}" for place, count in places.items())
+    sentence = f"{len(fresh)} {what}: {where}. {draft.demands[id].reason.sentence}"
+    draft.say(id, code, sentence, count=len(fresh), wanted=draft.demands[id].count)
 
 
 def _explain(draft: Draft, service: Service) -> Explanation:
