@@ -20,7 +20,7 @@ from springtide.model.placements import Placement, PlacementState, Rental
 from springtide.model.record import Change, Kind
 from springtide.model.workloads import Service
 from springtide.planning import world
-from springtide.planning.convergence import Action, CreateInstance, DeleteInstance
+from springtide.planning.convergence import Action, CreateInstance, DeleteInstance, PauseInstance, ResumeInstance
 from springtide.planning.draft import start_draft
 from springtide.planning.explanation import Explanation
 from springtide.planning.index import Index, InstanceSeen, InstancesListed, Observation, RecordChanged, advance
@@ -160,6 +160,12 @@ class World(world.World):
         mine = [each for each in self.record.placements.values() if each.service == service]
         return sorted((each for each in mine if each.state is PlacementState.RUNNING), key=lambda each: each.ordinal)
 
+    def standing_by(self, service: str) -> list[InstanceId]:
+        """Who is paused for a service and hasn't been asked to stop."""
+        mine = [each for each in self.record.standby.values() if each.service == service]
+        waiting = (each.instance for each in mine if each.state is PlacementState.RUNNING)
+        return sorted(id for id in waiting if self.containers[id].state is ContainerState.PAUSED)
+
     def rungs(self, service: str) -> dict[str, int]:
         """How many running instances of the service stand on each rung."""
         draft = start_draft(self.index, {}, self.now)
@@ -192,6 +198,9 @@ class World(world.World):
         match action:
             case CreateInstance(placement):
                 self.containers[placement.instance] = world.running_instance(placement, self.now)
+            case PauseInstance(id) | ResumeInstance(id) if id in self.containers:
+                state = ContainerState.PAUSED if isinstance(action, PauseInstance) else ContainerState.RUNNING
+                self.containers[id] = replace(self.containers[id], state=state)
             case DeleteInstance(id, _):
                 self.containers.pop(id, None)
         return facts

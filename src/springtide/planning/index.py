@@ -235,7 +235,8 @@ def advance(index: Index, events: Iterable[Observation]) -> Index:
 
 def _with_readiness(index: Index, probed: Iterable[Any]) -> Index:
     """One copy for a whole run of news: large fleets start with one for each instance."""
-    fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed}
+    asleep = {id for id, each in index.instances.items() if each.state is ContainerState.PAUSED}
+    fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed if each.id not in asleep}
     return replace(index, readiness=MappingProxyType(thawed(index.readiness) | fresh))
 
 

@@ -180,12 +180,13 @@ def _may_refill(draft: Draft, service: Service) -> bool:
 
 
 def _space_once_resumed(draft: Draft) -> Space:
-    """The nodes as they would be, were all that stand by resumed: so that each that stands by could be."""
+    """The nodes as they would be, were all that stand by resumed to stay: so that each that stands by could be."""
     space, board = draft.board.table.space.copy(), draft.board
     for standby in _waiting(board):
         service, row = draft.index.record.services.get(standby.service), board.table.row_of.get(standby.node)
         if service is not None and row is not None:
             space.free[row] -= board.table.ask(service.resources - standby.resources).vector
+            space.leaving[row] -= board.table.ask(standby.resources).vector
     return space
 
 

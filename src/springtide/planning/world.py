@@ -154,6 +154,8 @@ class World:
                 readiness = Readiness.READY if ready else Readiness.STARTING
                 probed = ProbedInstance(placement.instance, readiness, self.now)
                 return [InstanceSeen(running_instance(placement, self.now)), probed]
+            case PauseInstance(id) | ResumeInstance(id) if id not in self.index.instances:
+                return []
             case PauseInstance(id):
                 return [InstanceSeen(replace(self.index.instances[id], state=ContainerState.PAUSED))]
             case ResumeInstance(id):
