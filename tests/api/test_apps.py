@@ -17,10 +17,19 @@ from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError, StoreError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
 from springtide.model.mounts import SECRET_MAX_BYTES, FileMount
-from springtide.model.networks import Attachment
+from springtide.model.networks import Attachment, PublishedPort
 from springtide.model.record import FLEET_ID, Change, Kind
 from springtide.model.resources import Resources
-from springtide.model.workloads import Constraint, Dependency, PlacementRules, Route, ScalePolicy, Service
+from springtide.model.workloads import (
+    Companion,
+    Constraint,
+    ContainerTemplate,
+    Dependency,
+    PlacementRules,
+    Route,
+    ScalePolicy,
+    Service,
+)
 from springtide.store.base import NOTHING_READ, Fence, ReadVersions
 from springtide.store.memory import MemoryStore
 from tests.api.platforms import HandMadePlatform
@@ -45,6 +54,23 @@ async def refusal(api: httpx.AsyncClient, app: DeployedApp, status: int) -> dict
     wire: dict[str, str] = answer.json()
     assert set(wire) == {"code", "sentence", "remedy"}
     return wire
+
+
+@pytest.mark.parametrize(
+    ("companions", "told"),
+    [
+        ((Companion("Side", ContainerTemplate("sha256:2")),), "'Side' is no name"),
+        ((Companion("web", ContainerTemplate("sha256:2")),), "the same name"),
+        ((Companion("side", ContainerTemplate("sha256:2", ports=(PublishedPort(53),))),), "no ports"),
+    ],
+)
+async def test_a_pod_that_can_not_be_one_is_refused(
+    api: httpx.AsyncClient, companions: tuple[Companion, ...], told: str
+) -> None:
+    service = a_service("redpacket/web")
+    revision = a_revision(service.id, template=a_template(companions=companions), proven_at=None)
+    said = await refusal(api, replace(deployed(service), revisions=(revision,)), 422)
+    assert told in said["sentence"]
 
 
 async def test_an_app_that_is_put_is_wanted_with_its_services_and_revisions(

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from springtide.engines.simulated_machine import SimulatedContainer, SimulatedInside
 from springtide.model.fleet import Department, Team
 from springtide.model.identifiers import InstanceId, TeamName
 from springtide.model.observations import ContainerState
 from springtide.model.placements import Eviction
 from springtide.model.record import FLEET_ID, Change, Kind
 from springtide.model.resources import Ceiling
-from springtide.model.workloads import Constraint, PlacementRules, ScalePolicy
+from springtide.model.workloads import Companion, Constraint, ContainerTemplate, PlacementRules, ScalePolicy
 from tests.api.platforms import FEED, HandMadePlatform, a_container, placed
-from tests.builders import START, a_fleet, a_placement, at
+from tests.builders import START, a_fleet, a_placement, a_revision, a_template, at
 from tests.cli.terminals import Terminal
 
 READS = (
@@ -185,6 +186,40 @@ async def test_logs_of_a_service_name_the_instance_of_each_line(terminal: Termin
     assert said.out.splitlines() == [f"feed-web-{number} | line of {number}" for number in (1, 2, 3)]
 
 
+async def test_logs_of_a_pod_name_the_container_of_each_line(terminal: Terminal, platform: HandMadePlatform) -> None:
+    await a_pod(platform, "line of web", "line of side")
+    whole = await terminal.type("logs", "feed-web-1")
+    assert whole.out.splitlines() == ["feed-web-1/web | line of web", "feed-web-1/side | line of side"]
+    assert (await terminal.type("logs", "feed-web-1", "--container", "side")).out == "line of side\n"
+    assert (await terminal.type("logs", "feed-web-1", "--container", "web")).out == "line of web\n"
+    said = await terminal.type("logs", "feed-web-1", "--container", "other")
+    assert (said.code, "It has: web, side." in said.err) == (1, True)
+
+
+async def test_following_a_pod_follows_each_of_its_containers(terminal: Terminal, platform: HandMadePlatform) -> None:
+    pod = await a_pod(platform, "one", "two")
+    pod.state = ContainerState.EXITED
+    said = await terminal.type("logs", "-f", "feed-web-1")
+    assert sorted(said.out.splitlines()) == ["feed-web-1/side | two", "feed-web-1/web | one"]
+
+
+async def test_ps_shows_the_containers_of_a_pod(terminal: Terminal, platform: HandMadePlatform) -> None:
+    await a_pod(platform, "", "")
+    assert "feed-web-1 (web, side) " in (await terminal.type("ps")).out
+    seen = (await terminal.type("ps", "--json")).json
+    assert [each["containers"] for each in seen] == [["web", "side"]] * 3
+
+
+async def a_pod(platform: HandMadePlatform, own_line: str, line_of_companion: str) -> SimulatedContainer:
+    """``feed-web-1`` with a companion, each with this line in its log."""
+    template = a_template(companions=(Companion("side", ContainerTemplate("sha256:2")),))
+    revision = a_revision("feed/web", template=template)
+    await platform.write(Change(Kind.REVISION, revision.id, revision))
+    container = a_container(platform, a_placement("feed/web", 1), [own_line])
+    container.companions["side"] = SimulatedInside(log=[line_of_companion])
+    return container
+
+
 async def test_following_the_log_of_an_instance_that_has_ended_ends(
     terminal: Terminal, platform: HandMadePlatform
 ) -> None:
@@ -192,7 +227,7 @@ async def test_following_the_log_of_an_instance_that_has_ended_ends(
     container.exit_code = 0
     container.state = ContainerState.EXITED
     said = await terminal.type("logs", "-f", "feed-web-1", "--json")
-    assert said.out.splitlines() == ['{"instance": "feed-web-1", "line": "one"}']
+    assert said.out.splitlines() == ['{"instance": "feed-web-1", "container": "web", "line": "one"}']
 
 
 async def test_the_ledger_sums_rent_and_lending(at_tide: Terminal) -> None:

@@ -14,6 +14,7 @@ from aiodocker import Docker
 
 from springtide.engines.base import Capability, Engine, InstanceSpec
 from springtide.engines.docker import DockerEngine
+from springtide.engines.docker_instances import COMPANION
 from springtide.engines.simulated import SimulatedEngine
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
@@ -37,8 +38,9 @@ class Subject:
     engine: Engine
     image: str
     kill: Callable[[InstanceId], Awaitable[None]]
+    """Kill its processes; of a pod those of its first container."""
     speak: Callable[[InstanceId], None]
-    """Make the instance have written ``first`` and ``second``, where its command can't."""
+    """Make the instance have written ``first`` and ``second``, where its command can't; each companion its name."""
 
 
 @pytest.fixture(
@@ -57,8 +59,9 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
 def a_docker_subject(engine: DockerEngine, docker: Docker, image: str) -> Subject:
     async def kill(id: InstanceId) -> None:
         label = f'{{"label": ["springtide.instance={id}"]}}'
-        (container,) = await docker.containers.list(filters=label)
-        await container.kill()
+        found = await docker.containers.list(filters=label)
+        (first,) = [each for each in found if COMPANION not in each["Labels"]]
+        await first.kill()
 
     return Subject(engine, image, kill, lambda _: None)
 
@@ -75,6 +78,8 @@ def a_simulated_subject() -> Subject:
     def speak(id: InstanceId) -> None:
         machine.write_log(id, "first")
         machine.write_log(id, "second")
+        for companion in machine.containers[id].companions:
+            machine.write_log(id, companion, companion)
 
     return Subject(engine, "sha256:1", kill, speak)
 

@@ -189,9 +189,9 @@ OF_A_SERVICE = {
         "no second instance can stand beside the first",
         "the port of the machine",
     ),
-    "a network of another service": ("network_mode: service:web", 5, ".network_mode", "has its own", "`networks`"),
+    "a network mode that is none": ("network_mode: brigde", 5, ".network_mode", "'brigde' isn't supported", "bridge"),
     "a volume named like a drive": ("volumes: ['a:/x']", 5, ".volumes[0]", "drive of Windows", "two letters"),
-    "processes of another service": ("pid: container:x", 5, ".pid", "each instance has its own", "`pid`"),
+    "processes of a container": ("pid: container:x", 5, ".pid", "within one instance only", "Leave `pid` out"),
     "a restart only after failures": ("restart: on-failure", 5, ".restart", "starts again whatever stops", "always"),
     "a mount of another kind": (
         "volumes: [{type: image, source: x, target: /x}]",

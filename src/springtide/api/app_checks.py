@@ -35,7 +35,8 @@ def check_app(record: Record, deployed: DeployedApp, ingress_port: int) -> None:
 
 def _check_names(deployed: DeployedApp) -> None:
     app = deployed.app
-    for name in (app.name, *(service.name for service in deployed.services)):
+    companions = (each.name for revision in deployed.revisions for each in revision.template.companions)
+    for name in (app.name, *(service.name for service in deployed.services), *companions):
         if not _NAME.fullmatch(name):
             raise wrong(app.name, "name", f"{name!r} is no name: small letters, digits, - and _, at most 63.")
     ids = [service.id for service in deployed.services]

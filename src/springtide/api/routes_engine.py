@@ -12,10 +12,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from springtide.api.platform import Platform
 from springtide.api.requests import BuildRequest, ResolveRequest
-from springtide.api.routes_insides import known_instance
+from springtide.api.routes_insides import Container, companion_named
 from springtide.api.streams import STREAM, event_stream
 from springtide.api.wire import ImageWire
 from springtide.model.errors import InputError
+from springtide.model.identifiers import InstanceId
 
 MOST_LINES = 100_000
 Tail = Annotated[int, Query(ge=0, le=MOST_LINES, description="So many of the last lines.")]
@@ -38,14 +39,16 @@ def engine_routes(platform: Platform) -> APIRouter:
         return ImageWire(image=await platform.engine.resolve_image(wish.reference))
 
     @routes.get("/instances/{id}/logs", response_class=PlainTextResponse)
-    async def logs(id: str, tail: Tail = 100) -> PlainTextResponse:
+    async def logs(id: str, tail: Tail = 100, container: Container = "") -> PlainTextResponse:
         """The last lines of what the instance wrote, standard output and error as one."""
-        return PlainTextResponse(await platform.engine.logs(known_instance(platform, id), tail=tail))
+        companion = companion_named(platform, id, container)
+        return PlainTextResponse(await platform.engine.logs(InstanceId(id), tail=tail, companion=companion))
 
     @routes.get("/instances/{id}/logs/stream", response_class=EventSourceResponse, responses=STREAM)
-    async def follow_logs(id: str, tail: Tail = 100) -> EventSourceResponse:
+    async def follow_logs(id: str, tail: Tail = 100, container: Container = "") -> EventSourceResponse:
         """The last lines, then each new one (``event: line``); ``event: end`` when the instance has ended."""
-        return event_stream(_lines(platform.engine.follow_logs(known_instance(platform, id), tail=tail)))
+        companion = companion_named(platform, id, container)
+        return event_stream(_lines(platform.engine.follow_logs(InstanceId(id), tail=tail, companion=companion)))
 
     return routes
 

@@ -20,7 +20,7 @@ from springtide.model.identifiers import InstanceId
 TAR = "application/x-tar"
 LARGEST_MODE = 0o7777
 FilePath = Annotated[str, Query(min_length=1, description="An absolute path in the instance.")]
-Container = Annotated[str, Query(description="Which companion of a pod; its first container where empty.")]
+Container = Annotated[str, Query(description="Which container of a pod, by its service's name; the first where empty.")]
 FRAMES: dict[int | str, dict[str, Any]] = {
     200: {"content": {FRAMES_TYPE: {}}, "description": "What it writes, then its exit code, in frames."}
 }
@@ -60,9 +60,9 @@ def inside_routes(platform: Platform) -> APIRouter:
             environment=tuple(_variable(each) for each in env or ()),
             has_input=True,
             tty=tty,
-            companion=container,
+            companion=companion_named(platform, id, container),
         )
-        return Conversation(await platform.engine.run(known_instance(platform, id), wish))
+        return Conversation(await platform.engine.run(InstanceId(id), wish))
 
     @routes.get("/files/status")
     async def status(id: str, path: FilePath, container: Container = "") -> PathWire:
@@ -74,7 +74,7 @@ def inside_routes(platform: Platform) -> APIRouter:
     async def read(id: str, path: FilePath, container: Container = "") -> StreamingResponse:
         """A file or a directory of the instance as a tar; its names begin with the path's last part."""
         await _status(platform, id, path, container)
-        chunks = platform.engine.read_files(InstanceId(id), path, container)
+        chunks = platform.engine.read_files(InstanceId(id), path, companion_named(platform, id, container))
         first = await anext(chunks, b"")  # a failure before it is an answer, one after it a broken stream
         return StreamingResponse(_with_first(first, chunks), media_type=TAR)
 
@@ -84,7 +84,8 @@ def inside_routes(platform: Platform) -> APIRouter:
         found = await _status(platform, id, path, container)
         if not found.is_directory:
             raise InputError(f"{path} isn't a directory.", file=f"instance {id}", key="path", remedy="Name its folder.")
-        await platform.engine.write_files(InstanceId(id), path, request.stream(), container)
+        companion = companion_named(platform, id, container)
+        await platform.engine.write_files(InstanceId(id), path, request.stream(), companion)
         return PathWire(name=found.name, is_directory=True, size_bytes=found.size_bytes, mode=found.mode)
 
     return routes
@@ -98,10 +99,21 @@ def known_instance(platform: Platform, id: str) -> InstanceId:
     return InstanceId(id)
 
 
+def companion_named(platform: Platform, id: str, container: str) -> str:
+    """The companion that is meant: none for the first container, which may be named like any.
+
+    Raises UnknownNameError where there is no such instance; whether it has such a companion the engine knows.
+    """
+    known = known_instance(platform, id)
+    shown = platform.record.placements.get(known) or platform.index.instances[known]
+    return "" if container == shown.service.rpartition("/")[2] else container
+
+
 async def _status(platform: Platform, id: str, path: str, container: str) -> PathStatus:
     if not path.startswith("/") or "\0" in path:
         raise InputError(f"{path!r} isn't an absolute path.", file=f"instance {id}", key="path", remedy="Begin with /.")
-    found = await platform.engine.path_status(known_instance(platform, id), path, container)
+    companion = companion_named(platform, id, container)
+    found = await platform.engine.path_status(InstanceId(id), path, companion)
     if found is None:
         raise UnknownNameError(f"There is no {path} in {id}.", remedy=f"Look around: springtide exec {id} ls /")
     return found

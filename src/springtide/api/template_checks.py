@@ -10,14 +10,28 @@ from springtide.model.workloads import Service, Template
 
 
 def check_templates(deployed: DeployedApp) -> None:
-    """Raises InputError for a network that the app doesn't have, RefusedError for copies of what is one by nature."""
+    """Raises InputError for a network that the app doesn't have and for a pod that can't be one.
+
+    RefusedError for copies of what is one by nature.
+    """
     templates = {revision.id: revision.template for revision in deployed.revisions}
     for service in deployed.services:
         template = templates[service.revision]
         unknown = set(template.networks) - {*deployed.app.networks}
         if template.network_mode == OWN_NETWORKS and unknown:
             raise wrong(deployed.app.name, f"{service.name}.networks", f"The app has no network {min(unknown)!r}.")
+        _check_pod(deployed, service, template)
         refuse_copies(service, template, service.scale.maximum)
+
+
+def _check_pod(deployed: DeployedApp, service: Service, template: Template) -> None:
+    names = [service.name, *(each.name for each in template.companions)]
+    if len(set(names)) < len(names):
+        raise wrong(deployed.app.name, f"{service.name}.companions", "Two containers of one pod have the same name.")
+    for each in template.companions:
+        if each.template.ports or each.template.attachments:
+            sentence = f"{each.name} shares a network and can have no ports or addresses of its own."
+            raise wrong(deployed.app.name, f"{service.name}.companions", sentence)
 
 
 def refuse_copies(service: Service, template: Template, maximum: int) -> None:

@@ -24,7 +24,7 @@ from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
 from springtide.model.placements import Eviction, Placement
-from springtide.model.workloads import PlacementRules, Route, Service
+from springtide.model.workloads import PlacementRules, Revision, Route, Service
 from springtide.planning.evictions import IN_WORDS
 from springtide.planning.explanation import Explanation
 
@@ -152,6 +152,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         pool=placement.pool,
         rung=rung.value if rung else None,
         state=placement.state.value,
+        containers=_containers(placement, revision),
         container=seen.state.value if seen else None,
         readiness=readiness_of(standing, id).value,
         readiness_since=probed.since if probed else None,
@@ -170,6 +171,11 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
             for failure in standing.index.failures.get(id, ())
         ],
     )
+
+
+def _containers(placement: Placement, revision: Revision | None) -> list[str]:
+    companions = revision.template.companions if revision else ()
+    return [placement.service.rpartition("/")[2], *(each.name for each in companions)]
 
 
 def _detail(seen: EngineInstance | None, probed: str) -> str:

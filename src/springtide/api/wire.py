@@ -159,6 +159,7 @@ class InstanceWire(Wire):
     pool: str
     rung: str | None = Field(description="null where the pool is no longer in the fleet.")
     state: str = Field(description="running, draining or stopping: what the record wants.")
+    containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
     readiness: str = Field(description="starting, ready or unready.")
     readiness_since: datetime | None

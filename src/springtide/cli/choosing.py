@@ -12,9 +12,18 @@ from springtide.model.errors import RefusedError
 RUNNING = "running"
 
 
-def choose_instances(client: Client, name: str) -> list[str]:
-    """The instance of this name, or all of a service. Raises UnknownNameError, RefusedError."""
-    return [each["id"] for each in _fitting(client, name)]
+def choose_containers(client: Client, name: str, container: str = "") -> list[tuple[str, str]]:
+    """Each container of the instance of this name, or of all of a service, with its instance's id.
+
+    With ``container``, only those of that name. Raises UnknownNameError, RefusedError.
+    """
+    fitting = _fitting(client, name)
+    all_of_them = [(each["id"], own) for each in fitting for own in each["containers"]]
+    chosen = [(id, own) for id, own in all_of_them if container in ("", own)]
+    if all_of_them and not chosen:
+        names = ", ".join(dict.fromkeys(own for _, own in all_of_them))
+        raise RefusedError(f"{name} has no container {container!r}.", remedy=f"It has: {names}.", code="unknown")
+    return chosen
 
 
 def choose_running(client: Client, name: str) -> str:

@@ -15,7 +15,7 @@ from springtide.cli.failures import crash_failure, timeout_failure
 from springtide.model.errors import ComposeFileError, InputError
 
 if TYPE_CHECKING:
-    from springtide.formats.app_specs import AppSpec, DeployedApp, ServiceSpec
+    from springtide.formats.app_specs import AppSpec, DeployedApp, ImageSpec
     from springtide.model.fleet import Fleet
 
 LOOK_SECONDS = 0.2
@@ -67,12 +67,12 @@ class Deployment:
         return fleet_of(self.client.get("fleet"))
 
     def pin(self, spec: AppSpec) -> DeployedApp:
-        """Build or resolve each image, once each, and pin the services to them."""
+        """Build or resolve each image, once each, and pin the containers to them."""
         from springtide.formats.app_specs import with_images
 
         images: dict[str, str] = {}
         made: dict[object, str] = {}
-        for each in spec.services:
+        for each in spec.images:
             wish = each.build or each.image
             if wish not in made:
                 made[wish] = self._image(each)
@@ -108,7 +108,7 @@ class Deployment:
                 raise timeout_failure(self.client, late[0].service, f"{timeout_seconds:g} s")
             time.sleep(LOOK_SECONDS)
 
-    def _image(self, spec: ServiceSpec) -> str:
+    def _image(self, spec: ImageSpec) -> str:
         begun = time.monotonic()
         if spec.build is not None:
             self.tell(f"{spec.name}: building {spec.build.context}")

@@ -22,7 +22,7 @@ from springtide.cli.options import HomeOption, client_of
 from springtide.cli.transfers import CHUNK_BYTES, Talk, talk
 
 ContainerOption = Annotated[
-    str, typer.Option("--container", help="Which further container, where the instance is a pod.")
+    str, typer.Option("--container", help="Which container, where the instance is a pod; else its first.")
 ]
 
 

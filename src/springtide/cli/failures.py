@@ -39,7 +39,8 @@ def _last_words(client: Client, why: dict[str, Any]) -> tuple[str, ...]:
     """The last log lines of the instance that isn't ready."""
     for instance in [*why["not_ready"], *why["leaving"]]:
         try:
-            lines = client.text("instances", instance["id"], "logs", tail=LOG_LINES).splitlines()
+            own = next((each for each in instance["containers"] if f"{each}: " in instance["detail"]), "")
+            lines = client.text("instances", instance["id"], "logs", tail=LOG_LINES, container=own).splitlines()
         except ApiError as error:
             return (f"The log of {instance['id']} can't be read: {error.sentence}",)
         if lines:

@@ -127,7 +127,7 @@ def _record_of(fleet_file: Path, app_files: Sequence[Path], now: datetime) -> Re
     changes = [Change(Kind.FLEET, FLEET_ID, fleet)]
     for file in app_files:
         spec = load_app([file], environment=os.environ, project=None, fleet=fleet)
-        deployed = with_images(spec, {service.name: service.image for service in spec.services}, now)
+        deployed = with_images(spec, {each.name: each.image for each in spec.images}, now)
         changes.append(Change(Kind.APP, deployed.app.name, deployed.app))
         changes += [Change(Kind.REVISION, each.id, each) for each in deployed.revisions]
         changes += [Change(Kind.SERVICE, each.id, each) for each in deployed.services]

@@ -79,9 +79,17 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
+def _with_containers(instance: dict[str, Any]) -> str:
+    names = instance["containers"]
+    return f"{instance['id']} ({', '.join(names)})" if len(names) > 1 else str(instance["id"])
+
+
 def _instance_row(instance: dict[str, Any]) -> list[str]:
     eviction = instance["eviction"]
     leaving = f"{eviction['rule']}: {eviction['sentence']}" if eviction else ""
-    words = [instance[key] or "-" for key in ("id", "service", "band", "node", "rung", "state")]
+    words = [
+        _with_containers(instance),
+        *(instance[key] or "-" for key in ("service", "band", "node", "rung", "state")),
+    ]
     since = age(instance["started_at"] or instance["placed_at"], now())
     return [*words, instance["readiness"], since, leaving or instance["detail"]]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from threading import Thread
 from typing import Annotated, Any
 
 import typer
 
-from springtide.cli.choosing import choose_instances
+from springtide.cli.choosing import choose_containers
 from springtide.cli.client import ApiError, Client, NoControlPlaneError
 from springtide.cli.options import HomeOption, JsonOption, client_of
 from springtide.cli.tables import clock, print_json
 from springtide.model.errors import SpringtideError
+
+Source = tuple[str, str]
+"""An instance and one of its containers."""
 
 FollowOption = Annotated[bool, typer.Option("-f", "--follow", help="Go on as more comes; end with Ctrl-C.")]
 
@@ -28,60 +32,70 @@ def logs(
     name: Annotated[str, typer.Argument(metavar="SERVICE|INSTANCE", help="web, feed/web, or feed-web-3.")],
     tail: Annotated[int, typer.Option("--tail", min=0, help="So many of the last lines of each.")] = 100,
     follow: FollowOption = False,
+    container: Annotated[str, typer.Option("--container", help="Only this one, where the instance is a pod.")] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What an instance wrote, or all instances of a service."""
+    """What an instance wrote, or all instances of a service; of a pod, what each of its containers wrote."""
     client = client_of(home)
-    chosen = choose_instances(client, name)
+    chosen = choose_containers(client, name, container)
     if not chosen:
         typer.echo("No instance of it runs.", err=True)
-    prefix = len(chosen) > 1
+    labels = _labels(chosen)
     lines = _followed(client, chosen, tail) if follow else _written(client, chosen, tail)
-    for instance, line in lines:
+    for source, line in lines:
         if as_json:
-            typer.echo(json.dumps({"instance": instance, "line": line}, ensure_ascii=False))
+            instance, own = source
+            typer.echo(json.dumps({"instance": instance, "container": own, "line": line}, ensure_ascii=False))
         else:
-            typer.echo(f"{instance} | {line}" if prefix else line)
+            typer.echo(f"{labels[source]} | {line}" if len(chosen) > 1 else line)
 
 
-def _written(client: Client, instances: list[str], tail: int) -> Iterator[tuple[str, str]]:
-    for instance in instances:
+def _labels(sources: Sequence[Source]) -> dict[Source, str]:
+    """Who writes: the instance, and of a pod which container."""
+    counts = Counter(instance for instance, _ in sources)
+    return {each: each[0] if counts[each[0]] == 1 else f"{each[0]}/{each[1]}" for each in sources}
+
+
+def _written(client: Client, sources: Sequence[Source], tail: int) -> Iterator[tuple[Source, str]]:
+    for source in sources:
+        instance, container = source
         try:
-            text = client.text("instances", instance, "logs", tail=tail)
+            text = client.text("instances", instance, "logs", tail=tail, container=container)
         except ApiError as error:
-            if len(instances) == 1:
+            if len(sources) == 1:
                 raise
             typer.echo(f"{instance}: {error.sentence}", err=True)  # one that left meanwhile hides no other
             continue
         for line in text.splitlines():
-            yield instance, line
+            yield source, line
 
 
-def _followed(client: Client, instances: list[str], tail: int) -> Iterator[tuple[str, str]]:
-    """Lines of all instances as they come, until each has ended; a failure of one stream is raised."""
-    arrived: SimpleQueue[tuple[str, str | SpringtideError | None]] = SimpleQueue()
+def _followed(client: Client, sources: Sequence[Source], tail: int) -> Iterator[tuple[Source, str]]:
+    """Lines of all containers as they come, until each has ended; a failure of one stream is raised."""
+    arrived: SimpleQueue[tuple[Source, str | SpringtideError | None]] = SimpleQueue()
 
-    def read(instance: str) -> None:
+    def read(source: Source) -> None:
+        instance, container = source
         try:
-            for message in client.follow("instances", instance, "logs", "stream", tail=tail):
+            for message in client.follow("instances", instance, "logs", "stream", tail=tail, container=container):
                 if message.event == "line":
-                    arrived.put((instance, message.data))
-            arrived.put((instance, None))
+                    arrived.put((source, message.data))
+            arrived.put((source, None))
         except (ApiError, NoControlPlaneError) as error:
-            arrived.put((instance, error))
+            arrived.put((source, error))
 
-    for instance in instances:
-        Thread(target=read, args=(instance,), daemon=True).start()
-    left = len(instances)
+    for source in sources:
+        Thread(target=read, args=(source,), daemon=True).start()
+    left = len(sources)
     while left:
-        instance, line = arrived.get()
+        source, line = arrived.get()
         if isinstance(line, SpringtideError):
             raise line
         if line is None:
             left -= 1
         else:
-            yield instance, line
+            yield source, line
 
 
 def events(

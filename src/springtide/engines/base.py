@@ -231,11 +231,11 @@ class Engine(Protocol):
         """One instance, ``None`` where it doesn't exist."""
         ...
 
-    async def logs(self, id: InstanceId, *, tail: int = 100) -> str:
-        """The last lines of what the instance wrote, standard output and error as one."""
+    async def logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> str:
+        """The last lines of what the instance, or a companion of it, wrote, standard output and error as one."""
         ...
 
-    def follow_logs(self, id: InstanceId, *, tail: int = 100) -> AsyncIterator[str]:
+    def follow_logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> AsyncIterator[str]:
         """The last lines, then each new one as it comes, until the instance ends."""
         ...
 

@@ -122,7 +122,7 @@ class DockerEngine:
                     self._containers[spec.id] = await self._creation.make(spec)
                 except DockerError as error:
                     if _says_image_is_missing(error):
-                        raise self._image_missing(spec) from error
+                        raise self._image_missing(spec, error) from error
                     if error.status != CONFLICT:
                         raise
                     await self._complete_existing(spec, error)
@@ -232,14 +232,14 @@ class DockerEngine:
 
     # Inside an instance
 
-    async def logs(self, id: InstanceId, *, tail: int = 100) -> str:
-        return "".join([f"{line}\n" async for line in self._log_lines(id, tail, follow=False)])
+    async def logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> str:
+        return "".join([f"{line}\n" async for line in self._log_lines(id, companion, tail, follow=False)])
 
-    def follow_logs(self, id: InstanceId, *, tail: int = 100) -> AsyncIterator[str]:
-        return self._log_lines(id, tail, follow=True)
+    def follow_logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> AsyncIterator[str]:
+        return self._log_lines(id, companion, tail, follow=True)
 
-    async def _log_lines(self, id: InstanceId, tail: int, follow: bool) -> AsyncIterator[str]:
-        container = await self._container(id)
+    async def _log_lines(self, id: InstanceId, companion: str, tail: int, *, follow: bool) -> AsyncIterator[str]:
+        container = await self._container(id, companion)
         with self._api.call(f"read the log of {id}"):
             has_terminal = (await container.show())["Config"]["Tty"]
         parameters = {"stdout": "1", "stderr": "1", "tail": str(tail), "follow": str(int(follow))}
@@ -359,9 +359,11 @@ class DockerEngine:
                 return "removed"
         return self._endings[row.id]
 
-    def _image_missing(self, spec: InstanceSpec) -> ImageMissingError:
+    def _image_missing(self, spec: InstanceSpec, error: DockerError) -> ImageMissingError:
+        images = [each.image for each in spec.template.containers]
+        missing = next((each for each in images if each in error.message), images[0])
         return ImageMissingError(
-            f"The image {spec.template.image} of {spec.id} isn't on the engine at {self._api.host}.",
+            f"The image {missing} of {spec.id} isn't on the engine at {self._api.host}.",
             remedy=f"Deploy {spec.app} again, so that the image is built or pulled anew.",
         )
 

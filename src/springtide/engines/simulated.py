@@ -22,6 +22,7 @@ from springtide.engines.simulated_inside import SimulatedCommand, packed, status
 from springtide.engines.simulated_machine import (
     SimulatedContainer,
     SimulatedFaults,
+    SimulatedInside,
     SimulatedMachine,
     unreachable_error,
 )
@@ -135,7 +136,6 @@ class SimulatedEngine:
             self._refuse_missing_network(spec)
             self._refuse_missing_volume(spec)
             container = self.machine_state.add(spec)
-            container.files |= {file.target: file.content for file in spec.template.files}
         elif container.spec.service != spec.service:
             raise EngineError(f"The name {spec.id} is taken by one that isn't of {spec.service}.")
         if not container.has_processes:
@@ -206,16 +206,17 @@ class SimulatedEngine:
 
     # Inside an instance
 
-    async def logs(self, id: InstanceId, *, tail: int = 100) -> str:
+    async def logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> str:
         await self.faults.before("logs", id)
-        return "".join(f"{line}\n" for line in self._container(id).log[-tail:])
+        log = self._inside(id, companion).log
+        return "".join(f"{line}\n" for line in log[max(0, len(log) - tail) :])
 
-    async def follow_logs(self, id: InstanceId, *, tail: int = 100) -> AsyncIterator[str]:
-        container = self._container(id)
-        shown = max(0, len(container.log) - tail)
+    async def follow_logs(self, id: InstanceId, *, tail: int = 100, companion: str = "") -> AsyncIterator[str]:
+        container, log = self._container(id), self._inside(id, companion).log
+        shown = max(0, len(log) - tail)
         while True:
-            while shown < len(container.log):
-                yield container.log[shown]
+            while shown < len(log):
+                yield log[shown]
                 shown += 1
             if not container.has_processes or self.machine_state.containers.get(id) is not container:
                 return
@@ -239,30 +240,33 @@ class SimulatedEngine:
     async def _begin(self, method: str, id: InstanceId, command: Command) -> SimulatedCommand:
         self._need(Capability.EXEC)
         await self.faults.before(method, id)
+        self._inside(id, command.companion)
         if not self._container(id).is_running:
             raise EngineError(f"The engine could not run {command.words[0]} in {id}: it is not running.")
         return SimulatedCommand(command)
 
     async def path_status(self, id: InstanceId, path: str, companion: str = "") -> PathStatus | None:
         await self.faults.before("path_status", id)
-        return status_in(self._container(id).files, path)
+        return status_in(self._inside(id, companion).files, path)
 
     async def read_files(self, id: InstanceId, path: str, companion: str = "") -> AsyncIterator[bytes]:
         self._need(Capability.COPY)
         await self.faults.before("read_files", id)
-        if status_in(self._container(id).files, path) is None:
+        files = self._inside(id, companion).files
+        if status_in(files, path) is None:
             raise EngineError(f"The engine could not read {path} in {id}: no such file.")
-        yield packed(self._container(id).files, path)
+        yield packed(files, path)
 
     async def write_files(
         self, id: InstanceId, directory: str, archive: AsyncIterator[bytes], companion: str = ""
     ) -> None:
         self._need(Capability.COPY)
         await self.faults.before("write_files", id)
-        status = status_in(self._container(id).files, directory)
+        inside = self._inside(id, companion)
+        status = status_in(inside.files, directory)
         if status is None or not status.is_directory:
             raise EngineError(f"The engine could not write to {directory} in {id}: no such directory.")
-        self._container(id).files |= unpacked(b"".join([chunk async for chunk in archive]), directory)
+        inside.files |= unpacked(b"".join([chunk async for chunk in archive]), directory)
 
     async def probe(
         self,
@@ -310,9 +314,16 @@ class SimulatedEngine:
             raise EngineError(f"There is no instance {id} on the engine.")
         return container
 
+    def _inside(self, id: InstanceId, companion: str) -> SimulatedInside:
+        container = self._container(id)
+        if companion and companion not in container.companions:
+            raise EngineError(f"The instance {id} has no container {companion}.")
+        return container.companions[companion] if companion else container
+
     def _refuse_missing_image(self, template: Template) -> None:
-        if template.image in self.machine_state.missing_images:
-            raise _image_missing(template.image)
+        for each in template.containers:
+            if each.image in self.machine_state.missing_images:
+                raise _image_missing(each.image)
 
     def _refuse_missing_network(self, spec: InstanceSpec) -> None:
         for network in spec.template.networks if spec.template.network_mode == OWN_NETWORKS else ():

@@ -16,6 +16,7 @@ from springtide.model.errors import EngineError, SpringtideError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId
 from springtide.model.observations import ContainerState, EngineInstance, Usage
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, Resources
+from springtide.model.workloads import ContainerTemplate
 
 KILLED_EXIT_CODE = 137
 USED_MEMORY_BYTES = 16 * 2**20
@@ -23,9 +24,21 @@ USED_PIDS = 2
 NANOSECONDS_PER_MILLI_SECOND_OF_CPU = 1_000_000
 
 
+@dataclass(slots=True, kw_only=True)
+class SimulatedInside:
+    """What is inside one container: what it wrote; what was put in or copied in, by absolute path."""
+
+    log: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def _put_in(template: ContainerTemplate) -> dict[str, bytes]:
+    return {file.target: file.content for file in template.files}
+
+
 @dataclass(slots=True)
-class SimulatedContainer:
-    """One container: how it was asked for, and how it is now."""
+class SimulatedContainer(SimulatedInside):
+    """One instance: how it was asked for, and how it and its first container are now."""
 
     spec: InstanceSpec
     address: str
@@ -34,12 +47,10 @@ class SimulatedContainer:
     ready_at: datetime | None = None
     exit_code: int | None = None
     detail: str = ""
-    log: list[str] = field(default_factory=list)
     cpu_millis: int = 0
     cpu_since: datetime | None = None
     cpu_nanoseconds: int = 0
-    files: dict[str, bytes] = field(default_factory=dict)
-    """What was put in or copied in, by absolute path."""
+    companions: dict[str, SimulatedInside] = field(default_factory=dict)
 
     @property
     def is_running(self) -> bool:
@@ -106,7 +117,10 @@ class SimulatedMachine:
         self._addresses += 1
         third, fourth = divmod(self._addresses, 250)
         address = f"10.{third // 250}.{third % 250}.{fourth + 1}"
-        container = self.containers[spec.id] = SimulatedContainer(spec, address)
+        container = self.containers[spec.id] = SimulatedContainer(spec, address, files=_put_in(spec.template))
+        container.companions = {
+            each.name: SimulatedInside(files=_put_in(each.template)) for each in spec.template.companions
+        }
         self.tell(spec.id)
         return container
 
@@ -146,8 +160,9 @@ class SimulatedMachine:
         for id in self._ids_on(node):
             self.remove(id)
 
-    def write_log(self, id: InstanceId, line: str) -> None:
-        self.containers[id].log.append(line)
+    def write_log(self, id: InstanceId, line: str, companion: str = "") -> None:
+        container = self.containers[id]
+        (container.companions[companion] if companion else container).log.append(line)
 
     def use_cpu(self, id: InstanceId, cpu_millis: int) -> None:
         """From now on the instance uses this much."""

@@ -29,19 +29,40 @@ class BuildSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSpec:
-    """One service as its file asks for it.
+class ImageSpec:
+    """The image of one container, by the name that its service has in the file.
 
-    ``service.revision`` is empty and ``template.image`` is ``image`` as written, until
-    :func:`with_images` puts immutable references in. With ``build``, ``image`` is the name that
-    the built image is to have.
+    With ``build``, ``image`` is the name that the built image is to have.
     """
 
     name: str
-    service: Service
-    template: Template
     image: str
     build: BuildSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One service as its file asks for it; with the services that share its network, which are one instance with it.
+
+    ``service.revision`` is empty and the template's images are as written, until :func:`with_images`
+    puts immutable references in. ``images`` has one for each container, the service's own first.
+    """
+
+    service: Service
+    template: Template
+    images: tuple[ImageSpec, ...]
+
+    @property
+    def name(self) -> str:
+        return self.service.name
+
+    @property
+    def image(self) -> str:
+        return self.images[0].image
+
+    @property
+    def build(self) -> BuildSpec | None:
+        return self.images[0].build
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,11 @@ class AppSpec:
     volumes: tuple[VolumeDefinition, ...] = ()
     notices: tuple[str, ...] = ()
 
+    @property
+    def images(self) -> tuple[ImageSpec, ...]:
+        """Of every container of every service."""
+        return tuple(image for service in self.services for image in service.images)
+
 
 @dataclass(frozen=True, slots=True)
 class DeployedApp:
@@ -67,15 +93,15 @@ class DeployedApp:
 
 
 def with_images(spec: AppSpec, images: Mapping[str, str], now: datetime) -> DeployedApp:
-    """Pin each service to an immutable image reference and name its revision.
+    """Pin each container to an immutable image reference and name the revision of each service.
 
-    ``images`` maps service names to digests or image ids. Raises KeyError for a service that it
+    ``images`` maps the names of ``spec.images`` to digests or image ids. Raises KeyError for one that it
     leaves out. A revision that the record has already keeps its own ``created_at`` and
     ``proven_at``: the id is the same for the same template, so look before overwriting.
     """
     services, revisions = [], []
     for each in spec.services:
-        template = replace(each.template, image=images[each.name])
+        template = _pinned(each, images)
         revision = revision_id(each.service.id, template)
         services.append(replace(each.service, revision=revision))
         revisions.append(Revision(revision, each.service.id, template, created_at=now))
@@ -89,6 +115,13 @@ def with_images(spec: AppSpec, images: Mapping[str, str], now: datetime) -> Depl
         volumes=spec.volumes,
     )
     return DeployedApp(app, tuple(services), tuple(revisions))
+
+
+def _pinned(spec: ServiceSpec, images: Mapping[str, str]) -> Template:
+    companions = tuple(
+        replace(each, template=replace(each.template, image=images[each.name])) for each in spec.template.companions
+    )
+    return replace(spec.template, image=images[spec.name], companions=companions)
 
 
 def revision_id(service: ServiceId, template: Template) -> RevisionId:

@@ -10,30 +10,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from springtide.formats.app_specs import AppSpec, BuildSpec, DeployedApp, ServiceSpec, revision_id, with_images
-from springtide.formats.compose_confinement import check_shares_nothing
+from springtide.formats.app_specs import (
+    AppSpec,
+    BuildSpec,
+    DeployedApp,
+    ImageSpec,
+    ServiceSpec,
+    revision_id,
+    with_images,
+)
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
-from springtide.formats.compose_health import read_healthcheck, read_test
-from springtide.formats.compose_keys import DEPLOY, SERVICE, TOP_LEVEL, check_keys, refusal_of
+from springtide.formats.compose_health import Test, read_healthcheck, read_test
+from springtide.formats.compose_keys import DEPLOY, EXTENSION, SERVICE, TOP_LEVEL, check_keys, refusal_of
 from springtide.formats.compose_mounts import read_files, read_volumes
 from springtide.formats.compose_networks import read_attachments, read_network_mode, read_networks
-from springtide.formats.compose_placement import Neighbours, read_placement, refuse_circles_of_near
+from springtide.formats.compose_placement import Neighbours, Placed, read_placement, refuse_circles_of_near
+from springtide.formats.compose_pods import check_agrees, in_one_pod, read_pods
 from springtide.formats.compose_ports import PublishedPort, read_exposed, read_machine_ports, read_ports, read_routes
 from springtide.formats.compose_project import Project, read_project
 from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_template import read_build, read_template
 from springtide.formats.entries import Entry
 from springtide.formats.machines import Machines
-from springtide.formats.springtide_keys import read_extension, read_team
+from springtide.formats.springtide_keys import ServiceExtension, read_extension, read_team
 from springtide.model.errors import ComposeFileError
 from springtide.model.fleet import Fleet
 from springtide.model.hardening import weakenings
 from springtide.model.identifiers import AppName, RevisionId, TeamName, service_id
 from springtide.model.networks import Attachment, NetworkDefinition
-from springtide.model.workloads import Dependency, Route, Service
+from springtide.model.resources import Resources, total
+from springtide.model.workloads import Companion, Dependency, Route, Service, Template
 
-__all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ServiceSpec", "load_app", "revision_id", "with_images"]
+__all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ImageSpec", "ServiceSpec", "load_app", "revision_id", "with_images"]
 
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 
@@ -73,6 +82,21 @@ class _Parts:
     notices: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """What is read of one service as a container: where another's network is shared, one of several of an instance.
+
+    The template is without networks; ``reserved`` is what the container alone counts for.
+    """
+
+    name: str
+    entry: Entry
+    extension: ServiceExtension
+    template: Template
+    image: ImageSpec
+    reserved: Resources
+
+
 class _Reader:
     """Reads a project in its normal form into an app."""
 
@@ -87,10 +111,18 @@ class _Reader:
         check_keys(self._root, TOP_LEVEL)
         services = self._service_entries()
         team = read_team(self._root, services, self._fleet)
-        needs = read_dependencies(services)
+        pods = read_pods(services)
+        needs = read_dependencies(services, pods)
+        needs_of_pods = pods.folded(needs)
         networks = read_networks(self._root, self._name)
-        neighbours = Neighbours(self._name, tuple(services))
-        parts = [self._read_service(name, entry, team, neighbours) for name, entry in services.items()]
+        neighbours = Neighbours(self._name, {name: pods.first_of(name) for name in services})
+        companions = {
+            first: [self._read_companion(name, services[name]) for name in pods.companions_of(first, needs)]
+            for first in needs_of_pods
+        }
+        parts = [
+            self._read_service(first, services[first], companions[first], team, neighbours) for first in needs_of_pods
+        ]
         refuse_circles_of_near(
             {each.spec.service.id: each.spec.service.placement for each in parts},
             {each.spec.service.id: each.entry for each in parts},
@@ -99,7 +131,8 @@ class _Reader:
         specs = []
         for each in parts:
             spec = self._with_networks(each, networks)
-            specs.append(replace(spec, service=replace(spec.service, depends_on=self._needed(needs[spec.name]))))
+            depends_on = self._needed(needs_of_pods[spec.name])
+            specs.append(replace(spec, service=replace(spec.service, depends_on=depends_on)))
         used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
         notices = (*self._project.notices, *(notice for each in parts for notice in each.notices))
         defined = tuple(each for each in networks.values() if each != NetworkDefinition(each.name))
@@ -118,48 +151,69 @@ class _Reader:
                 )
             if not check_keys(entry, SERVICE):
                 raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
-            check_shares_nothing(entry)
         return services
 
-    def _read_service(self, name: str, entry: Entry, team: TeamName, neighbours: Neighbours) -> _Parts:
-        deploy = entry.get("deploy")
-        if deploy is not None:
-            check_keys(deploy, DEPLOY)
-        extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
+    def _read_service(
+        self, name: str, entry: Entry, companions: Sequence[_Container], team: TeamName, neighbours: Neighbours
+    ) -> _Parts:
         published, test = read_ports(entry), read_test(entry)
         offered = (*(port.target for port in published), *read_exposed(entry))
         guessed = (test.http.port,) if test and test.http and not offered else ()
-        routes = read_routes(entry, extension.route, published, (*offered, *guessed))
-        reserved, limits = read_resources(entry, self._fleet.defaults)
-        placed = read_placement(entry, neighbours, [site.name for site in self._fleet.sites], self._machines.labels)
+        route = _route_of(entry)
+        routes = read_routes(entry, route, published, (*offered, *guessed))
+        own = self._read_container(name, entry, test, routes, offered)
+        placed = self._placed(entry, neighbours)
         service = Service(
             id=service_id(self._name, name),
             app=self._name,
             name=name,
             team=team,
             revision=RevisionId(""),
-            resources=read_further(extension.resources, reserved, self._machines.kinds),
-            scale=extension.scale,
-            ladder=extension.ladder,
-            band=extension.band,
+            resources=total([own.reserved, *(each.reserved for each in companions)]),
+            scale=own.extension.scale,
+            ladder=own.extension.ladder,
+            band=own.extension.band,
             routes=routes,
-            line_load_bits_per_second=extension.line_load_bits_per_second,
+            line_load_bits_per_second=own.extension.line_load_bits_per_second,
             placement=placed.rules,
         )
         check_fits_some_node(service, entry, placed.places, self._machines)
-        build, image = read_build(entry), self._image(name, entry)
-        health = read_healthcheck(entry, test, routes, offered)
-        template = read_template(entry, image, health, limits)
-        files = read_files(self._root, entry, self._project.variables)
-        template = replace(template, files=files, ports=read_machine_ports(entry))
+        for each in companions:
+            check_agrees(each.entry, each.extension, self._placed(each.entry, neighbours).rules, service)
+        template = in_one_pod(
+            replace(own.template, ports=read_machine_ports(entry)),
+            own.reserved,
+            [(Companion(each.name, each.template.as_container()), each.reserved) for each in companions],
+        )
         notices = (
-            *extension.notices,
+            *own.extension.notices,
             *placed.notices,
             *_unrouted_notices(name, published, routes),
             *(f"{name}: {each} opens more than an ordinary container has." for each in weakenings(template)),
             *small_share_notices(service, self._fleet, self._machines),
         )
-        return _Parts(ServiceSpec(name, service, template, image, build), entry, published, extension.route, notices)
+        images = (own.image, *(each.image for each in companions))
+        return _Parts(ServiceSpec(service, template, images), entry, published, route, notices)
+
+    def _read_companion(self, name: str, entry: Entry) -> _Container:
+        return self._read_container(name, entry, read_test(entry), (), read_exposed(entry))
+
+    def _read_container(
+        self, name: str, entry: Entry, test: Test | None, routes: Sequence[Route], offered: Sequence[int]
+    ) -> _Container:
+        deploy = entry.get("deploy")
+        if deploy is not None:
+            check_keys(deploy, DEPLOY)
+        extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
+        reserved, limits = read_resources(entry, self._fleet.defaults)
+        image = ImageSpec(name, self._image(name, entry), read_build(entry))
+        template = read_template(entry, image.image, read_healthcheck(entry, test, routes, offered), limits)
+        template = replace(template, files=read_files(self._root, entry, self._project.variables))
+        reserved = read_further(extension.resources, reserved, self._machines.kinds)
+        return _Container(name, entry, extension, template, image, reserved)
+
+    def _placed(self, entry: Entry, neighbours: Neighbours) -> Placed:
+        return read_placement(entry, neighbours, [site.name for site in self._fleet.sites], self._machines.labels)
 
     def _image(self, name: str, entry: Entry) -> str:
         image = entry.get("image")
@@ -194,6 +248,11 @@ class _Reader:
 
     def _needed(self, needs: Mapping[str, bool]) -> tuple[Dependency, ...]:
         return tuple(Dependency(service_id(self._name, other), healthy) for other, healthy in needs.items())
+
+
+def _route_of(service: Entry) -> Entry | None:
+    extension = service.get(EXTENSION)
+    return extension.get("route") if extension is not None else None
 
 
 def _unrouted_notices(name: str, published: Sequence[PublishedPort], routes: Sequence[Route]) -> tuple[str, ...]:

@@ -17,19 +17,6 @@ from springtide.model.confinement import (
     Ulimit,
 )
 
-_OWN = {"network_mode": ("service:",), "pid": ("service:", "container:"), "ipc": ("service:", "container:")}
-
-
-def check_shares_nothing(service: Entry) -> None:
-    """Raise the file's error where the service is to share what each instance has of its own with another's."""
-    for key, prefixes in _OWN.items():
-        entry = service.get(key)
-        if entry is not None and entry.text().startswith(prefixes):
-            raise entry.error(
-                f"{entry.described} isn't supported: each instance has its own.",
-                f"Leave `{key}` out, or let both services be on one of `networks`.",
-            )
-
 
 def read_isolation(service: Entry) -> Isolation:
     """What the service opens or closes. Raises the file's error for a device that is none."""

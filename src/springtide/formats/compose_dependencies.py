@@ -5,37 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from springtide.formats.compose_keys import DEPENDENCY, check_keys
+from springtide.formats.compose_pods import Pods
 from springtide.formats.entries import Entry, did_you_mean
 
 _CONDITIONS = ("service_started", "service_healthy")
 
 
-def read_dependencies(services: Mapping[str, Entry]) -> Mapping[str, Mapping[str, bool]]:
-    """For each service the names that it depends on, each with whether it must be healthy.
+def read_dependencies(services: Mapping[str, Entry], pods: Pods) -> Mapping[str, Mapping[str, bool]]:
+    """For each service, companions too, the names that it depends on, each with whether it must be healthy.
 
     Raises the file's error for unknown names, unsupported conditions and circles.
     """
     sections = {name: service.get("depends_on") for name, service in services.items()}
-    needs = {name: _read(section, services) if section else {} for name, section in sections.items()}
+    needs = {name: _read(name, section, services, pods) if section else {} for name, section in sections.items()}
     _refuse_circles(needs)
     return {name: {other: healthy for other, (healthy, _) in needed.items()} for name, needed in needs.items()}
 
 
-def _read(section: Entry, services: Mapping[str, Entry]) -> dict[str, tuple[bool, Entry]]:
+def _read(dependent: str, section: Entry, services: Mapping[str, Entry], pods: Pods) -> dict[str, tuple[bool, Entry]]:
     needed = {}
     for name, entry in section.mapping().items():
         fields = check_keys(entry, DEPENDENCY)
         is_required = fields["required"].truth()
         if name in services:
-            needed[name] = (_must_be_healthy(fields, is_required=is_required), entry)
+            restarts = pods.are_one(dependent, name)
+            needed[name] = (_must_be_healthy(fields, is_required=is_required, restarts=restarts), entry)
         elif is_required:
-            others = [other for other in services if other != section.key.split(".")[1]]
+            others = [other for other in services if other != dependent]
             raise entry.error(f"There is no service {name!r}.", did_you_mean(name, others) or "Take it out.")
     return needed
 
 
-def _must_be_healthy(fields: Mapping[str, Entry], *, is_required: bool) -> bool:
-    if "restart" in fields and fields["restart"].truth():
+def _must_be_healthy(fields: Mapping[str, Entry], *, is_required: bool, restarts: bool) -> bool:
+    """``restarts`` is whether the two are replaced together anyway, as one instance."""
+    if "restart" in fields and fields["restart"].truth() and not restarts:
         raise fields["restart"].error("A dependency's restart restarts nothing here.", "Leave `restart` out.")
     if not is_required:
         raise fields["required"].error(

@@ -31,13 +31,17 @@ def read_attachments(service: Entry, declared: Mapping[str, NetworkDefinition]) 
 
 
 def read_network_mode(service: Entry) -> str:
-    """Instead of networks: ``none``, ``host``, ``bridge`` or a container's. Empty for the service's own networks."""
+    """Instead of networks: ``none``, ``host``, ``bridge`` or a container's. Empty for the service's own networks.
+
+    A service's (``service:NAME``) is read where pods are.
+    """
     mode = service.get("network_mode")
     if mode is None:
         return OWN_NETWORKS
     if mode.text() not in (NONE, HOST, BRIDGE) and not mode.text().startswith("container:"):
         raise mode.error(
-            f"The mode {mode.described} isn't supported.", f"Write {NONE}, {HOST}, {BRIDGE}, or `networks`."
+            f"The mode {mode.described} isn't supported.",
+            f"Write {NONE}, {HOST}, {BRIDGE}, service:NAME, or `networks`.",
         )
     return mode.text()
 

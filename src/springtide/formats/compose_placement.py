@@ -199,10 +199,13 @@ def _domain(own: Entry | None, labels: frozenset[str], *, is_used: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Which services ``near`` and ``apart`` may name: those of the file, and any by its full id."""
+    """Which services ``near`` and ``apart`` may name: those of the file, and any by its full id.
+
+    ``services`` are those of the file, each with the first service of its pod.
+    """
 
     app: AppName
-    services: Sequence[str]
+    services: Mapping[str, str]
 
     def of(self, name: str, own: Entry | None, key: str) -> dict[ServiceId, Entry]:
         """Each service that this one names under a key of its placement, and where."""
@@ -215,7 +218,7 @@ class Neighbours:
         name = entry.text()
         of_the_file = name.removeprefix(f"{self.app}/")
         if of_the_file in self.services:
-            return service_id(self.app, of_the_file)
+            return service_id(self.app, self.services[of_the_file])
         if _SERVICE_ID.fullmatch(name) and of_the_file == name:
             return ServiceId(name)
         known = [each for each in self.services if each != oneself]

@@ -24,15 +24,14 @@ MAX_INSTANCES = 1_000_000
 class ServiceExtension:
     """A service's ``x-springtide``.
 
-    ``route`` is left unread, since its port depends on the service's ports; so is ``resources``,
-    which adds to what ``deploy`` reserves.
+    ``route`` is read where the service's ports are. ``resources`` is left unread: it adds to what ``deploy``
+    reserves.
     """
 
     scale: ScalePolicy
     ladder: tuple[Rung, ...]
     band: Band
     line_load_bits_per_second: int
-    route: Entry | None
     resources: Entry | None
     notices: tuple[str, ...] = ()
 
@@ -50,7 +49,6 @@ def read_extension(service: Entry, replicas: Entry | None) -> ServiceExtension:
         ladder=_ladder(get("ladder")),
         band=_band(get("band")),
         line_load_bits_per_second=0 if line_load is None else _line_load(line_load),
-        route=get("route"),
         resources=get("resources"),
         notices=notices,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
@@ -183,6 +183,10 @@ class Template(ContainerTemplate):
     @property
     def containers(self) -> tuple[ContainerTemplate, ...]:
         return (self, *(each.template for each in self.companions))
+
+    def as_container(self) -> ContainerTemplate:
+        """What it says of its first container, for an instance in which that is one of others."""
+        return ContainerTemplate(**{each.name: getattr(self, each.name) for each in fields(ContainerTemplate)})
 
 
 @dataclass(frozen=True, slots=True)
