@@ -281,8 +281,11 @@ SERVICE_EXTENSION = KeyTable(
 )
 ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
 SCALE = KeyTable(
-    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
-    {"standby": "Leave it out: there are no paused instances yet."},
+    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent", "standby"}),
+)
+STANDBY = KeyTable(
+    frozenset({"count", "max_age", "own", "shared", "borrowed"}),
+    {"cloud": "Leave it out: nobody stands by on machines that are paid by the hour."},
 )
 
 OWN_PLACEMENT = KeyTable(

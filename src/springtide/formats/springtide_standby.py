@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from springtide.formats.compose_keys import STANDBY, check_keys
 from springtide.formats.durations import parse_duration
-from springtide.formats.entries import Entry, did_you_mean
+from springtide.formats.entries import Entry
 from springtide.model.leases import Rung
 from springtide.model.workloads import NO_STANDBY, StandbyPolicy
 
@@ -39,7 +41,8 @@ def _by_rung(section: Entry) -> StandbyPolicy:
         raise entries["count"].error("The rungs say how many already.", "Leave `count` out, or the rungs.")
     count = _count(entries["count"]) if "count" in entries else sum(each for _, each in limits)
     age = entries.get("max_age")
-    return StandbyPolicy(count, limits, StandbyPolicy.max_age_seconds if age is None else _age(age))
+    policy = StandbyPolicy(count, limits)
+    return policy if age is None else replace(policy, max_age_seconds=_age(age))
 
 
 def _count(entry: Entry) -> int:

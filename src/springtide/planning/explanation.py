@@ -22,6 +22,7 @@ from springtide.planning.memo import Holding
 from springtide.planning.news import Told
 from springtide.planning.quota_tree import LimitName
 from springtide.planning.siting import LINE, Siting, tally_refusals
+from springtide.planning.standby import StandbyStanding, standby_standing
 
 MOST_POOLS_NAMED = 4
 """More pools than these refuse in one sentence, with how many do for which reason."""
@@ -39,6 +40,7 @@ class Explanation:
     demand: Reason
     holdings: tuple[Holding, ...]
     refusals: tuple[Reason, ...]
+    standby: StandbyStanding | None = None
 
 
 def explain(draft: Draft) -> dict[ServiceId, Explanation]:
@@ -73,7 +75,8 @@ def _explain(draft: Draft, service: Service) -> Explanation:
     if memo is not None and memo.is_home and has_all(draft, service.id) and not _overloads(draft, service.id):
         demand = draft.demands[service.id]
         ready = draft.ready_count(service.id)
-        return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, ())
+        standby = standby_standing(draft, service)
+        return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, (), standby)
     missing = max(0, draft.wanted.get(service.id, 0))
     holdings = memo.holdings if memo is not None else holdings_of(draft, service.id)
     return Explanation(
@@ -85,6 +88,7 @@ def _explain(draft: Draft, service: Service) -> Explanation:
         demand=draft.demands[service.id].reason,
         holdings=holdings,
         refusals=_refusals(draft, service, missing, holdings),
+        standby=standby_standing(draft, service),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from springtide.model.events import Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId
 from springtide.model.leases import Rung
@@ -98,6 +99,38 @@ def lacking_standby(draft: Draft, service: Service) -> int:
     useful = max(0, service.scale.maximum - draft.demands[service.id].count)
     standing = sum(1 for each in standby_of(draft.board, service.id) if each.state is PlacementState.RUNNING)
     return min(service.scale.standby.count, useful) - standing
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyStanding:
+    """How many are to stand by, how many are paused and how many are starting to; why others aren't."""
+
+    wished: int
+    paused: int
+    starting: int
+    reason: Reason | None = None
+
+
+def standby_standing(draft: Draft, service: Service) -> StandbyStanding | None:
+    """How a service's standby stands once all steps are done; ``None`` where nobody is to stand by."""
+    wished = service.scale.standby.count
+    if not wished:
+        return None
+    mine = [each for each in standby_of(draft.board, service.id) if each.state is PlacementState.RUNNING]
+    paused = sum(1 for each in mine if is_paused(draft, each))
+    return StandbyStanding(wished, paused, len(mine) - paused, _why_not_more(draft, service, wished - len(mine)))
+
+
+def _why_not_more(draft: Draft, service: Service, lacking: int) -> Reason | None:
+    if lacking <= 0:
+        return None
+    figures = (("lacking", lacking), ("wanted", draft.demands[service.id].count))
+    if not _may_refill(draft, service):
+        return Reason("standby-waits", "its own instances that serve come first.", figures)
+    if lacking_standby(draft, service) <= 0:
+        most = service.scale.maximum
+        return Reason("standby-at-maximum", f"it may have {most} instances in all.", (*figures, ("maximum", most)))
+    return Reason("standby-no-room", "no node has room for one more that could serve.", figures)
 
 
 def standby_of(board: Board, id: ServiceId) -> list[Placement]:
