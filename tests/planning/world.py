@@ -181,6 +181,10 @@ class World(world.World):
         changes = [change for made in self.history for change in made.changes if change.kind is Kind.EVENT]
         return [change.value.reason.code for change in changes if change.value is not None]
 
+    def stirring(self) -> list[str]:
+        """The codes of all events but that of standby growing old and being replaced, which goes on for ever."""
+        return [code for code in self.event_codes() if code not in ("standby", "standby-too-old")]
+
     def find_event(self, matches: Callable[[str], bool]) -> Any:
         changes = [change for made in self.history for change in made.changes if change.kind is Kind.EVENT]
         return next(
