@@ -401,6 +401,12 @@ def _new_revision(world: World, pick: int, value: int) -> None:
         )
 
 
+def _new_instances(world: World, pick: int, value: int) -> None:
+    service = _picked(world.record.services, pick)
+    if service is not None:
+        world.put(Change(Kind.SERVICE, service.id, replace(service, restarted_at=world.now)))
+
+
 def _remove(world: World, pick: int, value: int) -> None:
     service = _picked(world.record.services, pick)
     if service is not None:
@@ -482,6 +488,7 @@ _STEPS: Mapping[str, Callable[[World, int, int], None]] = {
     "budget": _budget,
     "refusing": _refusing,
     "new revision": _new_revision,
+    "new instances": _new_instances,
     "remove": _remove,
     "restart": _restart,
 }

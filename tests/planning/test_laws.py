@@ -63,6 +63,11 @@ def test_laws_1_3_and_6_to_11_hold_after_every_step() -> None:
 @examples(1)
 @given(histories())
 def test_law_2_owners_have_what_is_theirs_once_notice_and_grace_are_over(spec: Spec) -> None:
+    owners_have_what_is_theirs(spec)
+
+
+def owners_have_what_is_theirs(spec: Spec) -> None:
+    """Fails with figures unless law 2 holds once nothing fails any more and windows, notice and grace are over."""
     world = undisturbed(spec)
     terms, scaling = world.record.fleet.reclaim, world.record.fleet.scaling
     world.run(scaling.up_seconds + scaling.down_seconds + 1)

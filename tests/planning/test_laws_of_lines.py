@@ -11,7 +11,7 @@ from tests.planning.examples import examples
 from tests.planning.lined_fleets import lined_fleets, lined_services_of
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories
-from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, is_old, undisturbed
+from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, is_old, owners_have_what_is_theirs, undisturbed
 
 LAWS = (
     *STEP_LAWS,
@@ -37,6 +37,12 @@ def test_the_laws_hold_where_lines_lead_between_sites() -> None:
 
     every_law_holds()
     assert {"line-full", "no-line"} <= codes
+
+
+@examples(1)
+@given(histories(fleets=lined_fleets(), services=lined_services_of))
+def test_law_2_owners_have_what_is_theirs_where_guests_fill_their_lines(spec: Spec) -> None:
+    owners_have_what_is_theirs(spec)
 
 
 @examples(0.5)

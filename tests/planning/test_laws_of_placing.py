@@ -9,7 +9,7 @@ from tests.planning import laws_of_placing
 from tests.planning.examples import examples
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories, ruled_fleets, ruled_services_of
-from tests.planning.test_laws import ROUNDS_TO_REST, undisturbed
+from tests.planning.test_laws import ROUNDS_TO_REST, owners_have_what_is_theirs, undisturbed
 
 
 def test_whom_changed_rules_forbid_its_place_leaves_it_or_waits_for_room_elsewhere() -> None:
@@ -27,3 +27,9 @@ def test_whom_changed_rules_forbid_its_place_leaves_it_or_waits_for_room_elsewhe
 
     nobody_stays()
     assert "misplaced" in codes
+
+
+@examples(1)
+@given(histories(fleets=ruled_fleets(), services=ruled_services_of))
+def test_law_2_owners_have_what_is_theirs_where_guests_stand_in_the_way_of_rules(spec: Spec) -> None:
+    owners_have_what_is_theirs(spec)

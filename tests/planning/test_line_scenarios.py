@@ -20,7 +20,7 @@ from tests.planning.world import World
 
 FEED, RED = "feed/web", "redpacket/web"
 MEGA = 10**6
-HOME, AWAY = SiteName("home"), SiteName("away")
+HOME, AWAY, FAR = SiteName("home"), SiteName("away"), SiteName("far")
 
 
 def a_line(mega: int = 100, pull: int = 0, *windows: LinkWindow) -> Link:
@@ -111,7 +111,7 @@ def test_a_move_home_reserves_both_copies() -> None:
 def two_sites(mega: int) -> World:
     """Feed's one instance stands as a guest at the far site; then its team gets a node of its own there."""
     fleet = a_fleet(
-        sites=(Site(HOME), Site(SiteName("far"))),
+        sites=(Site(HOME), Site(FAR)),
         pools=(
             a_pool("feed", "feed"),
             a_pool("feed-far", "feed", site=SiteName("far"), contribution_percent=0),
@@ -119,7 +119,7 @@ def two_sites(mega: int) -> World:
         ),
         nodes=nodes("lent", 1),
         clouds=(),
-        links=(Link((HOME, SiteName("far")), mega * MEGA),),
+        links=(Link((HOME, FAR), mega * MEGA),),
         reclaim=replace(a_fleet().reclaim, hold_seconds=0),
     )
     loaded = a_service(FEED, 1, line_load_bits_per_second=30 * MEGA)
@@ -175,3 +175,41 @@ def test_points_of_instances_that_stand_at_home_are_not_kept() -> None:
     assert set(world.index.network[ServiceId(RED)]) == {
         each.instance for each in world.running(RED) if each.pool == "burst"
     }
+
+
+def test_guests_that_fill_a_line_leave_it_for_an_owner_who_reaches_its_own_machines_over_that_line_only() -> None:
+    """Two guests of 40 Mb/s leave 20 of 100; one of them leaves for an owner of 40, and no more than that one."""
+    world = far_guests(load=40)
+    world.scale(FEED, 1)
+    world.tick()
+    asked = [each for each in world.record.placements.values() if each.eviction is not None]
+    assert [(each.service, each.eviction and each.eviction.rule) for each in asked] == [(RED, "reclaim")]
+    assert world.why(FEED).waiting == 1
+    world.run(20)
+    assert {each.pool for each in world.running(FEED)} == {"feed-far"}
+    assert len(world.running(RED)) == 1
+    assert not world.why(FEED).missing
+
+
+def test_guests_stay_on_a_line_that_has_room_for_its_owner_too() -> None:
+    world = far_guests(load=30)
+    world.scale(FEED, 1)
+    world.run(5)
+    assert (len(world.running(RED)), len(world.running(FEED))) == (2, 1)
+    assert "reclaim-notice" not in world.event_codes()
+
+
+def far_guests(load: int) -> World:
+    """Two guests on feed's own machines at the other end of a line of 100 Mb/s; at home there are none."""
+    fleet = a_fleet(
+        sites=(Site(HOME), Site(FAR)),
+        pools=(a_pool("feed", "feed"), a_pool("feed-far", "feed", site=FAR), a_pool("red", "redpacket")),
+        nodes=nodes("feed-far", 4),
+        clouds=(),
+        links=(Link((HOME, FAR), 100 * MEGA),),
+    )
+    services = [a_service(id, count, line_load_bits_per_second=load * MEGA) for id, count in ((FEED, 0), (RED, 2))]
+    world = World(fleet, services)
+    world.run(5)
+    assert len(world.running(RED)) == 2
+    return world

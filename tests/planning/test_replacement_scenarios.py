@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from springtide.model.fleet import Node
 from springtide.model.identifiers import NodeId, RevisionId
+from springtide.model.networks import Protocol, PublishedPort
 from springtide.model.record import Change, Kind
 from springtide.model.resources import Resources
-from springtide.model.workloads import Constraint, PlacementRules
-from tests.builders import HOME_LADDER, MIB, a_fleet, a_pool, a_service, amount, nodes
+from springtide.model.workloads import Constraint, PlacementRules, Service, Template
+from tests.builders import HOME_LADDER, MIB, a_fleet, a_pool, a_service, a_template, amount, nodes
 from tests.planning.world import World
 
 FEED, RED = "feed/web", "redpacket/web"
@@ -171,3 +174,115 @@ def test_without_room_where_it_may_stand_an_instance_serves_on_and_why_says_what
     world.run(2)
     assert world.why(FEED).missing == 0
     assert "taken-back" in world.event_codes()
+
+
+PORT_OF_THE_MACHINE = a_template(ports=(PublishedPort(53, host_port=53, protocol=Protocol.UDP),))
+
+
+def restarted(world: World, service: Service) -> Service:
+    world.deploy(replace(service, restarted_at=world.now))
+    return service
+
+
+@pytest.mark.parametrize(("count", "most_at_once"), [(1, 1), (4, 1), (8, 2)])
+def test_a_restart_replaces_every_instance_by_one_of_the_same_revision_make_before_break(
+    count: int, most_at_once: int
+) -> None:
+    service = a_service(FEED, count)
+    world = World(a_fleet(), [service])
+    world.run(2)
+    before = {each.instance for each in world.running(FEED)}
+    restarted(world, service)
+    least, most = count, 0
+    for _ in range(20):
+        world.tick()
+        least, most = min(least, len(world.ready(FEED))), max(most, len(world.containers))
+    assert before.isdisjoint(each.instance for each in world.running(FEED))
+    assert {each.revision for each in world.running(FEED)} == {service.revision}
+    assert (least, most, len(world.ready(FEED))) == (count, count + most_at_once, count)
+    assert world.event_codes().count("restart") == count
+
+
+def test_what_was_placed_since_a_restart_is_left_alone() -> None:
+    service = a_service(FEED, 2)
+    world = World(a_fleet(), [service])
+    restarted(world, service)
+    world.run(2)
+    before = world.running(FEED)
+    world.run(5)
+    assert (world.running(FEED), world.event_codes().count("restart")) == (before, 0)
+
+
+def test_in_a_full_fleet_a_restart_goes_one_at_a_time_through_the_room_of_the_old() -> None:
+    service = a_service(FEED, 4, ladder=HOME_LADDER)
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)), [service])
+    world.run(2)
+    before = {each.instance for each in world.running(FEED)}
+    restarted(world, service)
+    least = 4
+    for _ in range(20):
+        world.tick()
+        least = min(least, len(world.ready(FEED)))
+    assert least == 3
+    assert before.isdisjoint(each.instance for each in world.ready(FEED))
+    assert len(world.ready(FEED)) == 4
+
+
+def test_who_has_a_port_of_the_machine_goes_before_its_new_revision_comes_and_why_says_so() -> None:
+    service = a_service(FEED, 1)
+    world = World(a_fleet())
+    world.deploy(service, template=PORT_OF_THE_MACHINE)
+    world.run(2)
+    world.deploy(replace(service, revision=SECOND), template=PORT_OF_THE_MACHINE)
+    most, waits = 0, set[str]()
+    for _ in range(10):
+        world.tick()
+        most = max(most, len(world.containers))
+        waits |= {refusal.code for refusal in world.why(FEED).refusals}
+    assert most == 1
+    assert [each.revision for each in world.ready(FEED)] == [SECOND]
+    assert waits == {"waits-for-predecessor"}
+    assert "It goes first" in world.find_event(lambda code: code == "new-revision").reason.sentence
+
+
+def test_who_has_a_port_of_the_machine_is_restarted_and_replaced_with_one_instance_at_a_time() -> None:
+    service = a_service(FEED, 1)
+    world = World(a_fleet())
+    world.deploy(service, template=PORT_OF_THE_MACHINE)
+    world.run(2)
+    world.deploy(replace(service, restarted_at=world.now), template=PORT_OF_THE_MACHINE)
+    most = 0
+    for _ in range(10):
+        world.tick()
+        most = max(most, len(world.containers))
+    (second,) = world.ready(FEED)
+    world.unready(second.instance)
+    for _ in range(10):
+        world.tick()
+        most = max(most, len(world.containers))
+    (third,) = world.ready(FEED)
+    assert (most, second.ordinal, third.ordinal) == (1, 2, 3)
+
+
+def test_who_has_a_port_of_the_machine_is_not_stopped_for_a_revision_that_has_no_room() -> None:
+    service = a_service(FEED, 1, ladder=HOME_LADDER)
+    world = World(a_fleet(pools=(a_pool("feed", "feed"),), nodes=nodes("feed", 1)))
+    world.deploy(service, template=PORT_OF_THE_MACHINE)
+    world.run(2)
+    larger = replace(service, revision=SECOND, resources=amount(5_000))
+    world.deploy(larger, template=PORT_OF_THE_MACHINE)
+    world.run(10)
+    assert [each.ordinal for each in world.ready(FEED)] == [1]
+
+
+@pytest.mark.parametrize(("template", "comes_home"), [(a_template(), True), (PORT_OF_THE_MACHINE, False)])
+def test_who_has_a_port_of_the_machine_stays_where_a_cheaper_place_would_need_two_for_a_while(
+    template: Template, comes_home: bool
+) -> None:
+    pools = (a_pool("feed", "feed"), a_pool("redpacket", "redpacket", contribution_percent=50))
+    world = World(a_fleet(pools=pools, nodes=nodes("redpacket", 1)))
+    world.deploy(a_service(FEED, 1), template=template)
+    world.run(2)
+    world.set_fleet(nodes=(*nodes("redpacket", 1), *nodes("feed", 1)))
+    world.run(60, step=1)
+    assert ("feed-web-1" not in {each.instance for each in world.ready(FEED)}) is comes_home

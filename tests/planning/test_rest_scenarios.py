@@ -115,3 +115,17 @@ def test_nobody_leaves_the_shared_part_while_somebody_waits_who_may_only_borrow(
     pool = a_pool("bob", "bob", contribution_percent=50)
     world = a_world((pool,), nodes("bob", 1, amount(400, 512)), owner, first, second, borrower)
     assert at_rest(world, {"bob/s1": 1, "cyd/s2": 1, "ann/s3": 1, "cyd/s5": 2})["cyd/s5"] == 2
+
+
+def test_a_guest_leaves_for_an_owner_who_must_stand_apart_from_it_and_does_not_come_back_beside_it() -> None:
+    """There was room for both: the guest was never asked to leave, and the owner refused."""
+    for rules in ({BOB: PlacementRules(apart=(ServiceId(ANN),))}, {ANN: PlacementRules(apart=(ServiceId(BOB),))}):
+        owner, guest = (a_guest(id, placement=rules.get(id, PlacementRules())) for id in (BOB, ANN))
+        world = a_world((a_pool("bob", "bob", contribution_percent=0),), nodes("bob", 1), owner, guest)
+        assert at_rest(world, {ANN: 1}, {BOB: 1}) == {BOB: 1}
+
+
+def test_a_guest_stays_where_an_owner_finds_room_apart_from_it_elsewhere() -> None:
+    owner, guest = a_guest(BOB, placement=PlacementRules(apart=(ServiceId(ANN),))), a_guest(ANN)
+    world = a_world((a_pool("bob", "bob", contribution_percent=0),), nodes("bob", 2), owner, guest)
+    assert at_rest(world, {ANN: 1}, {BOB: 1}) == {ANN: 1, BOB: 1}

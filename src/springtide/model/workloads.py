@@ -345,6 +345,12 @@ class Service:
     line_load_bits_per_second: int = 0
     """What one instance away from its team's site puts on the line, in either direction."""
     placement: PlacementRules = PlacementRules()
+    restarted_at: datetime | None = None
+    """Instances that were placed before are to be replaced by others of the same revision."""
+
+    def is_current(self, revision: RevisionId, placed_at: datetime) -> bool:
+        """Whether an instance of this revision, placed then, is one that the service wants."""
+        return revision == self.revision and (self.restarted_at is None or placed_at >= self.restarted_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,18 +209,24 @@ class Board:
         """From now on the instance's capacity counts as about to be free."""
         if id not in self.leaving:
             self.leaving.add(id)
+            if self.crossings is not None:
+                self.crossings.let_leave(self.placements[id])
             self._count_leaving(self.placements[id], 1)
 
     def keep(self, id: InstanceId) -> None:
         """Take back ``mark_leaving``."""
         if id in self.leaving:
             self.leaving.remove(id)
+            if self.crossings is not None:
+                self.crossings.let_leave(self.placements[id], -1)
             self._count_leaving(self.placements[id], -1)
 
     def can_keep(self, id: InstanceId) -> bool:
-        """Whether a leaving instance may stay: its capacity isn't promised, and no guest's is above quota."""
+        """Whether a leaving instance may stay: its place isn't promised, and no guest's is above quota."""
         placement = self.placements[id]
-        if not self.rooms[placement.node].fits_later(placement.resources):
+        if not self.rooms[placement.node].fits_later(placement.resources) or self._is_awaited_without(placement):
+            return False
+        if self.crossings is not None and not self.crossings.can_keep(placement):
             return False
         if self.owns(placement):
             return True
@@ -228,6 +234,18 @@ class Board:
         return not any(quotas.excess(placement.pool)) and not any(
             quotas.relief(breach, placement) for breach in quotas.breaches()
         )
+
+    def _is_awaited_without(self, placement: Placement) -> bool:
+        """Whether somebody has room promised nearby who must be apart from it."""
+        service, row = self.services.get(placement.service), self.table.row_of.get(placement.node)
+        if service is None or row is None or not self.coming:
+            return False
+        for other, label in self.kept_apart(service):
+            rows = [each for each, count in self.coming.get(other, {}).items() if count]
+            domains = self.table.domain_of(label) if rows else None
+            if domains is not None and any(domains[each] == domains[row] for each in rows):
+                return True
+        return False
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold capacity of a node for one instance until it can be placed there."""
@@ -298,6 +316,14 @@ class Board:
                 for each in other.placement.apart:
                     self._apart.setdefault(each, []).append(id)
         return self._apart.get(service, [])
+
+    def kept_apart(self, service: Service) -> list[tuple[ServiceId, str]]:
+        """From which services one must stand apart, as they or it say, and in which domain."""
+        rules = service.placement
+        others = sorted({*rules.apart, *self.apart_of(service.id)})
+        return [
+            (each, rules.domain if each in rules.apart else self.services[each].placement.domain) for each in others
+        ]
 
     def on_node(self, node: NodeId) -> list[Placement]:
         """What is placed on a node, by instance id."""

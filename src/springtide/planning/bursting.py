@@ -42,7 +42,7 @@ def place_in_cloud(draft: Draft) -> None:
         refusal = _refusal_of_service(draft, service)
         if refusal is not None:
             draft.cloud_refusals[id] = refusal
-        elif draft.wanted[id] > 0:
+        elif draft.wanted[id] > 0 and draft.may_grow(id):
             bursting.setdefault(service.band, []).append(id)
     for band in sorted(bursting, key=lambda each: each.order):
         _use_rented(draft, elastic, bursting[band])
@@ -156,8 +156,7 @@ def _refusal_by_rules(board: Board, service: Service, pool: Pool, offer: Offer) 
         for other in rules.near
         if not siting.may_go_first(service, other) and not _stands_in(board, other, rules.domain, attributes)
     ]
-    for other in sorted({*rules.apart, *board.apart_of(service.id)}):
-        domain = rules.domain if other in rules.apart else board.services[other].placement.domain
+    for other, domain in board.kept_apart(service):
         if _stands_in(board, other, domain, attributes):
             broken.append(f"apart from {other}")
     if not broken:

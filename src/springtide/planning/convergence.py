@@ -11,7 +11,7 @@ from springtide.model.observations import ActionFailed, ContainerState, Readines
 from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
-from springtide.planning.evictions import REVISION
+from springtide.planning.evictions import RESTART, REVISION
 from springtide.planning.index import Index
 from springtide.planning.settlement import drain_has_ended
 
@@ -129,9 +129,9 @@ def _drain_replaced(draft: Draft, id: ServiceId) -> None:
 
 
 def _make_room_for_revision(draft: Draft, id: ServiceId, evicted: list[Placement]) -> None:
-    """Where no node has room for a copy of the new revision, one old instance of several goes first."""
+    """Where no node has room for a copy of its successor, one old instance of several goes first."""
     is_stuck = draft.wanted[id] > 0 and draft.demands[id].count > 1 and id not in draft.blocked
-    old = [each for each in evicted if each.eviction is not None and each.eviction.rule == REVISION]
+    old = [each for each in evicted if each.eviction is not None and each.eviction.rule in (REVISION, RESTART)]
     if is_stuck and old and all(draft.is_ready(each.instance) for each in draft.of_service(id)):
         draft.drain(old[0])
 

@@ -16,6 +16,7 @@ from springtide.model.events import Reason
 from springtide.model.identifiers import InstanceId, NodeId, PoolName, RevisionId, ServiceId, SiteName, TeamName
 from springtide.model.observations import EngineInstance
 from springtide.model.placements import Placement, PlacementState
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
 from springtide.planning.draft import Draft
@@ -53,9 +54,11 @@ class Crossings:
     _homes: dict[TeamName, SiteName | None] = field(default_factory=dict)
     _holders: dict[RevisionId, set[NodeId]] = field(default_factory=dict)
     """The nodes on which a revision's image is, or is being pulled."""
+    _to_pull: dict[RevisionId, set[NodeId]] = field(default_factory=dict)
+    """The nodes for which a pull is promised: whoever comes before pulls itself."""
     _pools_at: dict[SiteName, list[PoolName]] = field(default_factory=dict)
-    _free: set[tuple[SiteName | None, LineLoad]] = field(default_factory=set)
-    """From where and with what load lines carry one more to every site, as long as nothing more is reserved."""
+    _free: set[tuple[SiteName | None, LineLoad, bool]] = field(default_factory=set)
+    """From where and with what load lines carry one more to every site, now or not, while nothing more is reserved."""
 
     def __post_init__(self) -> None:
         if not self._pools_at:
@@ -64,14 +67,14 @@ class Crossings:
 
     def copy(self) -> Crossings:
         """The same reservations, to try things on."""
-        holders = {revision: set(nodes) for revision, nodes in self._holders.items()}
         return Crossings(
             self.board,
             self.loads.copy(),
             self.seen,
             self.measured,
             self._homes,
-            holders,
+            {revision: set(nodes) for revision, nodes in self._holders.items()},
+            {revision: set(nodes) for revision, nodes in self._to_pull.items()},
             self._pools_at,
             set(self._free),
         )
@@ -109,6 +112,9 @@ class Crossings:
             if service is not None and site is not None and not is_there:
                 self.loads.reserve(self.home_of(service.team), site, _NO_LOAD, True)
 
+        for leaving in self.board.leaving:
+            self.let_leave(self.board.placements[leaving])
+
     def reserve(self, service: Service, node: NodeId) -> None:
         """Take the lines for one more instance on a node, before it is put there; and for its pull, if it pulls."""
         home, site = self.home_of(service.team), self._site_of(node)
@@ -119,24 +125,73 @@ class Crossings:
         holders.add(node)
         self._free.clear()
 
-    def open_rows(self, service: Service) -> BoolArray | None:
-        """By row, whether the lines carry one more instance there; ``None`` where they do everywhere."""
+    def promise(self, service: Service, node: NodeId) -> None:
+        """Keep the lines for one that waits for room on a node, and for its pull, if it will have to pull."""
+        home, site = self.home_of(service.team), self._site_of(node)
+        if home is None or site is None or home == site:
+            return
+        holders, to_pull = self._holders_of(service), self._to_pull.setdefault(service.revision, set())
+        self.loads.promise(home, site, self.load_of(service), node not in holders | to_pull)
+        to_pull.add(node)
+        self._free.clear()
+
+    def let_leave(self, placement: Placement, sign: int = 1) -> None:
+        """From now on what an instance takes of lines counts as about to be free; with ``sign`` -1 no longer."""
+        service, pool = self.board.services.get(placement.service), self.board.pools.get(placement.pool)
+        if service is not None and pool is not None:
+            self.loads.let_leave(self.home_of(service.team), pool.site, self.load_of(service), sign)
+            if sign < 0:
+                self._free.clear()
+
+    def can_keep(self, placement: Placement) -> bool:
+        """Whether a leaving instance may stay: nobody waits for what it takes of the lines."""
+        service, pool = self.board.services.get(placement.service), self.board.pools[placement.pool]
+        home = self.home_of(service.team) if service is not None else None
+        if service is None or not self.loads.has_promised(home, pool.site):
+            return True
+        return self.loads.refusal_of(home, pool.site, self.load_of(service), False, is_now=False) is None
+
+    def asked_by(self, service: Service, node: NodeId) -> Resources:
+        """What one more instance on a node would put on lines, its pull included: amounts by line and direction."""
+        site = self._site_of(node)
+        if site is None or self.home_of(service.team) in (None, site):
+            return NOTHING
+        pulls = node not in self._holders_of(service) | self._to_pull.get(service.revision, set())
+        return self.loads.asked(self.home_of(service.team), site, self.load_of(service), pulls)
+
+    def left_later(self, service: Service, node: NodeId) -> Resources:
+        """What the lines that it would cross have left once all that leaves has left."""
+        site = self._site_of(node)
+        return self.loads.left_later(self.home_of(service.team), site) if site is not None else NOTHING
+
+    def taken_by(self, placement: Placement) -> Resources:
+        """What a standing instance takes of lines."""
+        service = self.board.services.get(placement.service)
+        if service is None:
+            return NOTHING
+        site = self.board.pools[placement.pool].site
+        return self.loads.asked(self.home_of(service.team), site, self.load_of(service), False)
+
+    def open_rows(self, service: Service, *, is_now: bool = True) -> BoolArray | None:
+        """By row, whether the lines carry one more instance there, now or later; ``None`` where they do everywhere."""
         board, home, load = self.board, self.home_of(service.team), self.load_of(service)
-        if (home, load) in self._free:
+        if (home, load, is_now) in self._free:
             return None
         carried: BoolArray | None = None
         for site, pools in self._pools_at.items():
-            if self.loads.refusal_of(home, site, load, True) is None:
+            if self.loads.refusal_of(home, site, load, True, is_now=is_now) is None:
                 continue
             if carried is None:
                 carried = np.ones(len(board.table.class_of), dtype=np.bool_)
             rows = board.table.rows_in(pools)
             carried[rows] = False
-            if self.loads.refusal_of(home, site, load, False) is None:
-                holders = [board.table.row_of[node] for node in self._holders_of(service) if node in board.table.row_of]
+            if self.loads.refusal_of(home, site, load, False, is_now=is_now) is None:
+                there = self._holders_of(service)
+                there = there if is_now else there | self._to_pull.get(service.revision, set())
+                holders = [board.table.row_of[node] for node in there if node in board.table.row_of]
                 carried[np.intersect1d(rows, np.array(holders, dtype=np.int64))] = True
         if carried is None:
-            self._free.add((home, load))
+            self._free.add((home, load, is_now))
         return carried
 
     def refusal_of(self, service: Service, pool: PoolName) -> Reason | None:

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 
 from springtide.model.events import Event, Figure, Reason
 from springtide.model.fleet import Node
-from springtide.model.identifiers import CloudName, InstanceId, NodeId, PoolName, ServiceId, TeamName, instance_id
+from springtide.model.identifiers import (
+    CloudName,
+    InstanceId,
+    NodeId,
+    PoolName,
+    RevisionId,
+    ServiceId,
+    TeamName,
+    instance_id,
+)
 from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
@@ -59,6 +68,20 @@ class Draft:
 
     def service(self, id: ServiceId) -> Service:
         return self.index.record.services[id]
+
+    def may_grow(self, id: ServiceId) -> bool:
+        """Whether one more instance of the service may be placed now."""
+        return id not in self.blocked and self.predecessor(id) is None
+
+    def predecessor(self, id: ServiceId) -> Placement | None:
+        """An instance that must have gone before another can start, since both have an address or port fixed."""
+        if not self.board.counts.get(id) or not self._stands_alone(self.service(id).revision):
+            return None
+        return next((each for each in self.of_service(id) if self._stands_alone(each.revision)), None)
+
+    def _stands_alone(self, id: RevisionId) -> bool:
+        revision = self.index.record.revisions.get(id)
+        return revision is not None and revision.template.stands_alone
 
     def services_of(self, team: TeamName) -> list[ServiceId]:
         """The team's services, by id."""
@@ -195,7 +218,7 @@ class Draft:
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold a node's capacity for one instance of the service."""
         if self.board.crossings is not None:
-            self.board.crossings.reserve(service, node)
+            self.board.crossings.promise(service, node)
         self.board.promise(service, node)
         self.wanted[service.id] -= 1
         self.waiting[service.id] = self.waiting.get(service.id, 0) + 1
@@ -238,7 +261,7 @@ class Draft:
         probed = self.index.readiness.get(placement.instance)
         if probed is not None and probed.readiness is Readiness.UNREADY:
             return False
-        is_current = placement.revision == self.service(placement.service).revision
+        is_current = self.service(placement.service).is_current(placement.revision, placement.placed_at)
         return is_current and broken_constraint(self.board, placement) is None
 
 

@@ -14,6 +14,8 @@ FAIR_SHARE = "fair-share"
 """A team with a lower share wants the room."""
 REVISION = "revision"
 """A newer revision takes its place."""
+RESTART = "restart"
+"""Somebody asked for new instances of the same revision."""
 MISPLACED = "misplaced"
 """Its node doesn't meet its service's constraints, or no longer."""
 HOME = "home"
@@ -27,7 +29,9 @@ MOVES = (HOME, ASIDE, NAMELESS)
 """Nobody needs them at once: a bounded number at a time."""
 NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
 """For somebody's sake: withdrawn where nobody needs the room any more."""
-LEAVES_IF = (*NOTICES, REVISION, MISPLACED)
+OUTDATED = (REVISION, RESTART, MISPLACED)
+"""Nothing ails them: others are to take their place."""
+LEAVES_IF = (*NOTICES, *OUTDATED)
 """Evictions that free nothing by themselves: a notice may be withdrawn, and who is outdated leaves only once
 its replacement has found room elsewhere."""
 
@@ -38,7 +42,8 @@ IN_WORDS: Mapping[str, str] = {
     HOME: "it moves to a cheaper place",
     ASIDE: "it moves elsewhere in its pool so that a larger one fits",
     NAMELESS: "one that is found by name replaces it",
-    REVISION: "a newer revision replaces it",
+    REVISION: "another revision replaces it",
+    RESTART: "its service is restarted",
     MISPLACED: "its service may not stand on its node",
     "shrink": "fewer are wanted",
     "unhealthy": "its probes fail",

@@ -112,6 +112,8 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
     Of a service that has what it wants only the rungs below its dearest one matter: why it isn't there.
     """
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
+    if missing and (predecessor := draft.predecessor(service.id)) is not None:
+        reasons.append(_waits_for_predecessor(predecessor))
     reasons += _overloads(draft, service.id)
     waiting = draft.waiting.get(service.id, 0)
     if waiting:
@@ -127,6 +129,14 @@ def _overloads(draft: Draft, id: ServiceId) -> tuple[Reason, ...]:
     """Lines that are narrower now than what is reserved of them, where the service crosses them."""
     crossings = draft.board.crossings
     return crossings.overloads_of(id) if crossings is not None else ()
+
+
+def _waits_for_predecessor(predecessor: Placement) -> Reason:
+    sentence = (
+        f"It waits until {predecessor.instance} has gone: only one instance at a time can have its fixed address "
+        "or its port of the machine."
+    )
+    return Reason("waits-for-predecessor", sentence, (("instance", predecessor.instance),))
 
 
 def _waiting(draft: Draft, service: Service) -> Reason:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from springtide.model.identifiers import PoolName
 from springtide.model.workloads import Service
 from springtide.planning.board import Board, NodeRoom
@@ -34,5 +36,12 @@ def best_row(
     if not service.placement and not siting.board.apart_of(service.id) and siting.board.crossings is None:
         return space.best(rows, ask, is_now=is_now, ranks=ranks)
     spread = siting.ranks(service)
-    allowed = siting.open_rows(service, rows)
+    allowed = siting.open_rows(service, rows, is_now=is_now)
     return space.best(allowed, ask, is_now=is_now, ranks=ranks if spread is None else spread)
+
+
+def may_begin(space: Space, siting: Siting, service: Service, row: int) -> bool:
+    """Whether one more instance fits on a node at once, as room, lines and those apart from it allow."""
+    if not space.fits_now(row, siting.board.table.ask(service.resources)):
+        return False
+    return bool(len(siting.open_rows(service, np.array([row]))))

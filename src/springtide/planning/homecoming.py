@@ -94,7 +94,7 @@ def _has_room_below(draft: Draft, service: Service, dearest: int, pool: PoolName
 
 def _find_move(draft: Draft, service: Service) -> _Move | None:
     """The dearest instance that could stand on a cheaper rung now, if that pays."""
-    if draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or service.id in draft.blocked:
+    if draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or not draft.may_grow(service.id):
         return None
     found = {source: _cheaper_room(draft, service, source) for source in _possible_sources(draft, service)}
     rooms = {source: room for source, room in found.items() if room is not None}

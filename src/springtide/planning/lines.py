@@ -14,6 +14,7 @@ from typing import NamedTuple
 from springtide.model.events import Reason
 from springtide.model.fleet import Fleet, Link
 from springtide.model.identifiers import SiteName, TeamName
+from springtide.model.resources import Resources
 from springtide.planning.line_calendar import bandwidth_of
 
 _LONGEST_LATENCY_SECONDS = 1e9
@@ -108,19 +109,25 @@ def home_site_of(fleet: Fleet, team: TeamName) -> SiteName | None:
 class LineLoads:
     """What is reserved of each link, in each direction, in bits a second: working state of one plan.
 
-    Whoever moves an instance reserves for both copies; whoever lets an image be pulled says so once for
-    each node and revision. What is there already may be reserved without asking, on a line that has
-    become narrower too: nobody is evicted for it, and nothing is admitted until it fits again.
+    Kept apart are what stands, what of it is about to leave, and what is promised to those who wait. An instance may
+    come *now* if it fits beside all that stands, and beside what is left and promised later; and *later* if it fits
+    beside the latter. Whoever moves an instance reserves for both copies; whoever lets an image be pulled says so
+    once for each node and revision. What is there already may be reserved without asking, on a line that has become
+    narrower too: nobody is evicted for it, and nothing is admitted until it fits again.
     """
 
     routes: Routes
     now: datetime
-    _reserved: dict[Step, int] = field(default_factory=dict)
+    _standing: dict[Step, int] = field(default_factory=dict)
+    _leaving: dict[Step, int] = field(default_factory=dict)
+    _promised: dict[Step, int] = field(default_factory=dict)
     _bandwidths: dict[Link, int] = field(default_factory=dict)
     _paths: dict[tuple[SiteName, SiteName], tuple[Step, ...] | None] = field(default_factory=dict)
 
-    def refusal_of(self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool) -> Reason | None:
-        """Why an instance of a service at home there can't stand at a site, ``None`` where it can.
+    def refusal_of(
+        self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, *, is_now: bool = True
+    ) -> Reason | None:
+        """Why an instance of a service at home there can't stand at a site, now or later; ``None`` where it can.
 
         ``load`` is its bits a second (to home, from home); with ``pulls`` its node pulls the image.
         """
@@ -129,10 +136,25 @@ class LineLoads:
             sentence = f"No link leads from {home} to {site}."
             return Reason("no-line", sentence, (("home", str(home)), ("site", site)))
         for step, asked in self._asked(path, load, pulls):
-            reserved, bandwidth = self.reserved(step), self.bandwidth(step.link)
-            if asked > 0 and reserved + asked > bandwidth:
-                return _full_line(step, reserved, bandwidth, asked)
+            reserved = self.reserved(step) if is_now else self.reserved_later(step)
+            if asked > 0 and reserved + asked > self.bandwidth(step.link):
+                return _full_line(step, reserved, self.bandwidth(step.link), asked)
         return None
+
+    def asked(self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool) -> Resources:
+        """What one instance puts on each line and direction that it crosses, as amounts by kind."""
+        path = self._path(home, site) or ()
+        return Resources.of((self._kind(step), bits) for step, bits in self._asked(path, load, pulls))
+
+    def left_later(self, home: SiteName | None, site: SiteName) -> Resources:
+        """What the lines between two sites have left once all that leaves has left; less than nought where narrowed."""
+        steps = [each for step in self._path(home, site) or () for each in (step, step.back)]
+        return Resources.of((self._kind(step), self.bandwidth(step.link) - self.reserved_later(step)) for step in steps)
+
+    def has_promised(self, home: SiteName | None, site: SiteName) -> bool:
+        """Whether anybody waits to cross any of the lines between two sites."""
+        steps = (each for step in self._path(home, site) or () for each in (step, step.back))
+        return any(self._promised.get(step) for step in steps)
 
     def copies_in(self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, most: int) -> int:
         """How many more such instances the line carries, at most ``most``; the first of them pulls where asked."""
@@ -150,26 +172,38 @@ class LineLoads:
         self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, copies: int = 1
     ) -> None:
         """Take the line for so many instances, and for one pull where one of them pulls. Never refuses."""
-        self._change(home, site, load, pulls, copies)
+        self._change(self._standing, self._loads(home, site, load, pulls, copies))
 
     def release(
         self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, copies: int = 1
     ) -> None:
         """Give back what :meth:`reserve` took with the same arguments."""
-        self._change(home, site, load, pulls, -copies)
+        self._change(self._standing, self._loads(home, site, load, pulls, copies), -1)
+
+    def promise(self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool) -> None:
+        """Keep the line for one instance that waits, and for its pull. Never refuses."""
+        self._change(self._promised, self._loads(home, site, load, pulls, 1))
+
+    def let_leave(self, home: SiteName | None, site: SiteName, load: tuple[int, int], sign: int = 1) -> None:
+        """From now on one that stands counts as about to leave; with ``sign`` -1 no longer."""
+        self._change(self._leaving, self._loads(home, site, load, False, 1), sign)
 
     def overloads(self) -> tuple[Reason, ...]:
-        """Directions on which more is reserved than the calendar allows now, by link: what `why` says of them."""
+        """Directions on which more stands than the calendar allows now, by link: what `why` says of them."""
         over = [
-            (step.link.name, step.towards, reserved, bandwidth)
-            for step, reserved in self._reserved.items()
-            if reserved > (bandwidth := self.bandwidth(step.link))
+            (step.link.name, step.towards, standing, bandwidth)
+            for step, standing in self._standing.items()
+            if standing > (bandwidth := self.bandwidth(step.link))
         ]
         return tuple(_overload(*each) for each in sorted(over))
 
     def reserved(self, step: Step) -> int:
-        """Bits a second reserved of a link in one direction."""
-        return self._reserved.get(step, 0)
+        """Bits a second of a link in one direction that nobody else may take now."""
+        return max(self._standing.get(step, 0), self.reserved_later(step))
+
+    def reserved_later(self, step: Step) -> int:
+        """The same once all that leaves has left."""
+        return self._standing.get(step, 0) - self._leaving.get(step, 0) + self._promised.get(step, 0)
 
     def bandwidth(self, link: Link) -> int:
         """Bits a second that a link has now, in either direction."""
@@ -179,7 +213,8 @@ class LineLoads:
 
     def copy(self) -> LineLoads:
         """The same reservations, to try things on."""
-        return LineLoads(self.routes, self.now, dict(self._reserved), self._bandwidths, self._paths)
+        standing, leaving, promised = dict(self._standing), dict(self._leaving), dict(self._promised)
+        return LineLoads(self.routes, self.now, standing, leaving, promised, self._bandwidths, self._paths)
 
     def _path(self, home: SiteName | None, site: SiteName) -> tuple[Step, ...] | None:
         if home is None:
@@ -198,17 +233,22 @@ class LineLoads:
         """A pull can't be faster than the line, however it is shaped."""
         return min(link.pull_bits_per_second, self.bandwidth(link))
 
-    def _change(self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, copies: int) -> None:
+    def _loads(
+        self, home: SiteName | None, site: SiteName, load: tuple[int, int], pulls: bool, copies: int
+    ) -> Iterator[tuple[Step, int]]:
+        """What so many instances, and one pull, put on each direction."""
         to_home, from_home = load
-        path, sign = self._path(home, site) or (), 1 if copies > 0 else -1
-        for step, amount in self._asked(path, (0, 0), pulls):
-            self._add(step, amount * sign)
-        for step, amount in self._asked(path, (to_home * copies, from_home * copies), False):
-            self._add(step, amount)
+        path = self._path(home, site) or ()
+        yield from self._asked(path, (0, 0), pulls)
+        yield from self._asked(path, (to_home * copies, from_home * copies), False)
 
-    def _add(self, step: Step, bits_per_second: int) -> None:
-        if bits_per_second:
-            self._reserved[step] = self.reserved(step) + bits_per_second
+    def _change(self, state: dict[Step, int], loads: Iterable[tuple[Step, int]], sign: int = 1) -> None:
+        for step, bits_per_second in loads:
+            if bits_per_second:
+                state[step] = state.get(step, 0) + bits_per_second * sign
+
+    def _kind(self, step: Step) -> str:
+        return f"{self.routes.links.index(step.link)} towards {step.towards}"
 
 
 def _full_line(step: Step, reserved: int, bandwidth: int, asked: int) -> Reason:

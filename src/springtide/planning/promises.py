@@ -29,7 +29,7 @@ def keep_promises(draft: Draft) -> None:
     board = draft.board
     for (id, node), victims in sorted(_victims(draft).items()):
         service, row = draft.index.record.services.get(id), board.table.row_of.get(node)
-        if service is None or row is None or id in draft.blocked:
+        if service is None or row is None or not draft.may_grow(id):
             continue
         if board.pools[board.table.nodes[row].pool].is_owned_by(service.team):
             continue

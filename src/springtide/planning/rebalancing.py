@@ -53,7 +53,7 @@ def make_room(draft: Draft) -> None:
 
 def _missing(draft: Draft) -> list[Service]:
     """Services that lack instances, in their turn. Best-effort takes what is idle: nobody moves for it."""
-    ids = [id for id, count in draft.wanted.items() if count > 0 and id not in draft.blocked]
+    ids = [id for id, count in draft.wanted.items() if count > 0 and draft.may_grow(id)]
 
     def turn(id: ServiceId) -> tuple[object, ...]:
         return service_order(draft, id, draft.demands[id].count - draft.wanted[id])
@@ -107,9 +107,11 @@ def _clear(draft: Draft, service: Service, row: int, most: int) -> _Opening | No
 def _may_move(draft: Draft, placement: Placement, taker: Service) -> bool:
     """Ready ones that nobody has asked to leave, whose hold is over and whose place doesn't rest on others'."""
     board, mover = draft.board, draft.index.record.services.get(placement.service)
-    if mover is None or mover.id in draft.blocked or mover.id == taker.id or mover.id in taker.placement.near:
+    if mover is None or not draft.may_grow(mover.id) or mover.id == taker.id or mover.id in taker.placement.near:
         return False
-    if mover.placement.depends_on_others or board.apart_of(mover.id) or placement.revision != mover.revision:
+    if mover.placement.depends_on_others or board.apart_of(mover.id):
+        return False
+    if not mover.is_current(placement.revision, placement.placed_at):
         return False
     return is_staying(placement) and draft.is_ready(placement.instance) and not draft.is_held(placement)
 

@@ -9,29 +9,23 @@ around places fewer, the second answer counts, and whoever stands in its way is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-import numpy as np
-
-from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
+from springtide.model.identifiers import InstanceId, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
-from springtide.model.placements import Placement
-from springtide.model.resources import NOTHING, Resources, total
+from springtide.model.resources import NOTHING, total
 from springtide.model.workloads import Service
-from springtide.planning import quota
 from springtide.planning.displacing import make_way_at_home
 from springtide.planning.draft import Draft
 from springtide.planning.evictions import RECLAIM
-from springtide.planning.fitting import best_row
-from springtide.planning.layout import IntArray
+from springtide.planning.fitting import may_begin
 from springtide.planning.limits import enforce_limits
 from springtide.planning.notices import give_notice, is_reclaimed, withdraw_notices
 from springtide.planning.resuming import resume_at_home
 from springtide.planning.siting import Siting
-from springtide.planning.space import Space
+from springtide.planning.trial import NOBODY, Asked, Trial, TrialStep
 from springtide.planning.turns import neediest_first
-from springtide.planning.victims import by_rule, choose_victims, chosen_by, is_noticed
+from springtide.planning.victims import Candidate, by_rule, chosen_by, is_noticed
 
 
 def place_owned(draft: Draft) -> None:
@@ -67,7 +61,7 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     for id in growing:
         draft.take_back(id, pools)
     resume_at_home(draft, growing, pools)
-    turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0}
+    turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0 and draft.may_grow(id)}
     wants = {id: count for id, count in turns.items() if count > 0}
     if not wants or not pools:
         return
@@ -94,7 +88,7 @@ def _most_that_fit(draft: Draft, pools: Sequence[PoolName], id: ServiceId) -> in
 
 def _let_own_bands_give_way(draft: Draft) -> set[TeamName]:
     """Once no guest is in the way any more, a team's own lower bands make room for its higher ones; whose did."""
-    hungry = [draft.service(id) for id, count in sorted(draft.wanted.items()) if count > 0 and id not in draft.blocked]
+    hungry = [draft.service(id) for id, count in sorted(draft.wanted.items()) if count > 0 and draft.may_grow(id)]
     displaced = set()
     for service in sorted(hungry, key=lambda each: (each.band.order, each.id)):
         while _may_own(service) and draft.wanted[service.id] > 0 and make_way_at_home(draft, service):
@@ -106,113 +100,11 @@ def _may_own(service: Service) -> bool:
     return Rung.OWN in service.ladder or Rung.SHARED in service.ladder
 
 
-_Choice = tuple[int, tuple[InstanceId, ...]]
-"""A row of the trial, and the guests that must leave it."""
+_Choice = tuple[int, Asked]
+"""A row of the trial, and who must leave for one more instance there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One instance of a service on a row of the trial, and the guests that must leave for it."""
-
-    service: Service
-    row: int
-    victims: tuple[InstanceId, ...] = ()
-
-
-@dataclass(slots=True)
-class _Trial:
-    """The owner's placer on a copy of its nodes; the steps are carried out only once chosen."""
-
-    draft: Draft
-    rows: IntArray
-    space: Space
-    siting: Siting
-    claims: dict[PoolName, Resources]
-    steps: list[_Step] = field(default_factory=list)
-    victims: set[InstanceId] = field(default_factory=set)
-    full: set[ServiceId] = field(default_factory=set)
-    awaited: set[ServiceId] = field(default_factory=set)
-    """Whom those must find there who are placed or have room promised near them."""
-
-    @classmethod
-    def start(cls, draft: Draft, pools: Sequence[PoolName]) -> _Trial:
-        board = draft.board
-        claims = {pool: board.quotas.owner_claim(pool) for pool in pools}
-        trial = cls(draft, board.table.rows_in(pools), board.table.space.copy(), Siting(board), claims)
-        teams = {board.pools[pool].team for pool in pools}
-        waiting = (draft.service(id) for id, count in draft.waiting.items() if count)
-        trial.awaited.update(near for each in waiting if each.team in teams for near in each.placement.near)
-        return trial
-
-    def counts(self) -> Counter[ServiceId]:
-        """How many instances of each service the steps place."""
-        return Counter(step.service.id for step in self.steps)
-
-    def open_to(self, service: Service) -> IntArray:
-        """The rows that the service's ladder allows: own part, contributed part or both."""
-        if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
-            return self.rows
-        return self.draft.board.table.rows_in(
-            pool for pool in self.claims if self._rung(service, pool) in service.ladder
-        )
-
-    def best(self, service: Service, *, is_now: bool) -> int | None:
-        """The row for one more instance, now or once what leaves has left."""
-        rows = self.open_to(service)
-        return best_row(self.space, self.siting, service, rows, is_now=is_now, ranks=self._lent(service))
-
-    def _lent(self, service: Service) -> IntArray | None:
-        """By row, what guests may borrow of its pool: who owns several fills the one that lends least first."""
-        if len(self.claims) < 2:
-            return None
-        board, kinds = self.draft.board, service.resources.kinds
-        ranks = np.zeros(len(self.space.free), dtype=np.int64)
-        for name in self.claims:
-            own = board.quotas.own_part(name)
-            lent = quota.lending_limit(board.pools[name], own)
-            rows = board.table.rows_in([name])
-            ranks[rows] = sum(lent[kind] * 1000 // max(1, own[kind]) for kind in kinds if own[kind] > 0)
-        return ranks
-
-    def take(self, service: Service, row: int, victims: tuple[InstanceId, ...] = ()) -> None:
-        """Note the step and what it leaves on the node."""
-        board, space = self.draft.board, self.space
-        for id in victims:
-            space.leaving[row] += board.table.ask(board.placements[id].resources).vector
-            self.siting.suppose_gone(board.placements[id])
-        ask = board.table.ask(service.resources)
-        if space.fits_now(row, ask):
-            space.free[row] -= ask.vector
-        else:
-            space.promised[row] += ask.vector
-        self.awaited.update(service.placement.near)
-        self.siting.add(service.id, row)
-        pool = board.table.nodes[row].pool
-        self.claims[pool] = self.claims[pool] + service.resources
-        self.victims.update(victims)
-        self.steps.append(_Step(service, row, victims))
-
-    def guests(self, row: int) -> list[Placement]:
-        """The guests of a node that nobody has asked to leave."""
-        board = self.draft.board
-        here = board.by_node.get(board.table.nodes[row].id, frozenset()) - board.leaving - self.victims
-        return [board.placements[id] for id in sorted(here) if not board.owns(board.placements[id])]
-
-    def victims_on(
-        self, row: int, amount: Resources, spared: Collection[ServiceId] = ()
-    ) -> tuple[InstanceId, ...] | None:
-        """The guests of a node that must leave so that the amount fits there; ``None`` where all aren't enough."""
-        later = self.space.later(np.array([row]))[0]
-        guests = [each for each in self.guests(row) if each.service not in spared]
-        candidates = (each.placement for each in by_rule(self.draft, guests))
-        return choose_victims(candidates, amount, self.draft.board.table.amount_of(later))
-
-    def _rung(self, service: Service, pool: PoolName) -> Rung:
-        own = quota.is_own(self.draft.board.quotas.own_part(pool), self.claims[pool], service.resources)
-        return Rung.OWN if own else Rung.SHARED
-
-
-def _fill(trial: _Trial, order: Sequence[Service], choose: Callable[[Service], _Choice | None]) -> _Trial:
+def _fill(trial: Trial, order: Sequence[Service], choose: Callable[[Service], _Choice | None]) -> Trial:
     """Each wanted instance in turn, where ``choose`` finds room.
 
     Who may have the contributed part but not the own part waits until others have filled the own
@@ -225,7 +117,7 @@ def _fill(trial: _Trial, order: Sequence[Service], choose: Callable[[Service], _
     return trial
 
 
-def _is_taken(trial: _Trial, service: Service, choose: Callable[[Service], _Choice | None]) -> bool:
+def _is_taken(trial: Trial, service: Service, choose: Callable[[Service], _Choice | None]) -> bool:
     choice = choose(service) if service.id not in trial.full else None
     if choice is None:
         trial.full.add(service.id)
@@ -234,73 +126,69 @@ def _is_taken(trial: _Trial, service: Service, choose: Callable[[Service], _Choi
     return True
 
 
-def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> _Trial:
+def _around_guests(draft: Draft, pools: Sequence[PoolName], order: Sequence[Service]) -> Trial:
     """Where it fits now, else where it will fit once what leaves has left, else where fewest guests must go."""
-    return _fill_around(_Trial.start(draft, pools), order)
+    return _fill_around(Trial.start(draft, pools), order)
 
 
-def _fill_around(trial: _Trial, order: Sequence[Service]) -> _Trial:
+def _fill_around(trial: Trial, order: Sequence[Service]) -> Trial:
     def choose(service: Service) -> _Choice | None:
         row = trial.best(service, is_now=True)
         if row is None:
             row = trial.best(service, is_now=False)
-        return (row, ()) if row is not None else _cheapest_eviction(trial, service)
+        return (row, NOBODY) if row is not None else _cheapest_eviction(trial, service)
 
     return _fill(trial, order, choose)
 
 
-def _cheapest_eviction(trial: _Trial, service: Service) -> _Choice | None:
+def _cheapest_eviction(trial: Trial, service: Service) -> _Choice | None:
     """The node where the fewest guests without notice must leave, then the fewest guests, then by id.
 
     Whom the service must be near isn't asked, nor whom others wait to be near: with them would go what makes the
     place one.
     """
-    rows = trial.siting.open_rows(service, trial.open_to(service))
     spared = trial.awaited.union(service.placement.near)
+    rows = trial.rows_without_guests(service, spared)
     found = [
-        (int(row), victims)
+        (int(row), asked)
         for row in rows[trial.space.accepts[rows]]
-        if (victims := trial.victims_on(int(row), service.resources, spared)) is not None
+        if (asked := trial.asked_at(service, int(row), spared)) is not None
     ]
     placements = trial.draft.board.placements
 
     def cost(each: _Choice) -> tuple[int, int, int]:
-        row, victims = each
-        return sum(1 for id in victims if not is_noticed(placements[id])), len(victims), row
+        row, asked = each
+        return sum(1 for id in asked.everybody if not is_noticed(placements[id])), len(asked.everybody), row
 
     return min(found, key=cost, default=None)
 
 
 def _through_guests(
     draft: Draft, pools: Sequence[PoolName], order: Sequence[Service], spared: Collection[ServiceId]
-) -> _Trial:
+) -> Trial:
     """What the placer would do were there no guests, none to be near either: the measure of law 2.
 
     Guests of the services that are spared stay: somebody of the team comes to be near them.
     """
-    trial, board = _Trial.start(draft, pools), draft.board
-    for row in trial.rows:
-        for guest in trial.guests(int(row)):
-            if guest.service in spared:
-                continue
-            trial.space.leaving[row] += board.table.ask(guest.resources).vector
-            trial.siting.suppose_gone(guest)
+    trial = Trial.start(draft, pools)
+    for guest in trial.all_guests(spared):
+        trial.suppose_gone(guest)
 
     def choose(service: Service) -> _Choice | None:
         row = trial.best(service, is_now=False)
-        return (row, ()) if row is not None else None
+        return (row, NOBODY) if row is not None else None
 
     return _fill(trial, order, choose)
 
 
-def _asking_guests(draft: Draft, order: Sequence[Service], through: _Trial, spared: Collection[ServiceId]) -> _Trial:
+def _asking_guests(draft: Draft, order: Sequence[Service], through: Trial, spared: Collection[ServiceId]) -> Trial:
     """The same steps on the real nodes, with the guests named who stand in their way.
 
     Then those get another turn who must be near somebody: perhaps near a guest who stays.
     """
-    trial = _Trial.start(draft, list(through.claims))
+    trial = Trial.start(draft, list(through.claims))
     for step in through.steps:
-        trial.take(step.service, step.row, trial.victims_on(step.row, step.service.resources, spared) or ())
+        trial.take(step.service, step.row, trial.asked_at(step.service, step.row, spared) or NOBODY)
     placed = through.counts()
     left = [each for each in order if each.placement.near and _is_beyond(placed, each.id)]
     return _fill_around(trial, left)
@@ -312,22 +200,41 @@ def _is_beyond(counts: Counter[ServiceId], id: ServiceId) -> bool:
     return counts[id] < 0
 
 
-def _carry_out(draft: Draft, trial: _Trial) -> None:
+def _carry_out(draft: Draft, trial: Trial) -> None:
+    board = draft.board
     for step in trial.steps:
-        node = draft.board.table.nodes[step.row].id
-        for id, why in _reasons(draft, step).items():
-            give_notice(draft, draft.board.placements[id], RECLAIM, step.service, why)
-        if draft.board.rooms[node].fits_now(step.service.resources):
+        node = board.table.nodes[step.row].id
+        for id, why in _reasons(draft, trial, step).items():
+            give_notice(draft, board.placements[id], RECLAIM, step.service, why)
+        if may_begin(board.table.space, Siting(board), step.service, step.row):
             draft.place(step.service, node)
         else:
             draft.promise(step.service, node)
 
 
-def _reasons(draft: Draft, step: _Step) -> dict[InstanceId, str]:
-    """What set each of a step's victims apart from the guests that may stay beside them."""
-    if not step.victims:
-        return {}
+def _reasons(draft: Draft, trial: Trial, step: TrialStep) -> dict[InstanceId, str]:
+    """What set each of those who are asked for a step apart from the guests that may stay beside them.
+
+    On a node those are its other guests, on a line the others on the team's pools who cross it. Whom the instance
+    must be apart from are all needed.
+    """
+    board, asked = draft.board, step.asked
+    found = dict.fromkeys(asked.apart, "needed")
+    if asked.on_node:
+        here = _guests_of(draft, [board.table.nodes[step.row].id])
+        found |= {id: chosen_by(here, id, asked.everybody) for id in asked.on_node}
+    if asked.on_line and board.crossings is not None:
+        lines, ask = board.crossings, board.crossings.asked_by(step.service, board.table.nodes[step.row].id)
+        everybody = _guests_of(draft, [board.table.nodes[int(row)].id for row in trial.rows])
+        crossing = [each for each in everybody if any(lines.taken_by(each.placement)[kind] > 0 for kind in ask.kinds)]
+        found |= {id: chosen_by(crossing, id, asked.everybody) for id in asked.on_line}
+    return found
+
+
+def _guests_of(draft: Draft, nodes: Iterable[NodeId]) -> list[Candidate]:
+    """The guests of these nodes that nobody has asked to leave, in the order in which they would be."""
     board = draft.board
-    here = (board.placements[id] for id in sorted(board.by_node[board.table.nodes[step.row].id] - board.leaving))
-    candidates = by_rule(draft, [each for each in here if not board.owns(each)])
-    return {id: chosen_by(candidates, id, step.victims) for id in step.victims}
+    there = (
+        board.placements[id] for node in nodes for id in sorted(board.by_node.get(node, frozenset()) - board.leaving)
+    )
+    return by_rule(draft, [each for each in there if not board.owns(each)])

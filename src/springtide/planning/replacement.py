@@ -1,13 +1,16 @@
-"""Instances that are replaced where nothing ails them: older revisions, and those whose place is forbidden by now."""
+"""Instances that are replaced where nothing ails them: older revisions, those that are to be restarted, and those
+whose place is forbidden by now."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from springtide.model.events import Figure
 from springtide.model.identifiers import ServiceId
 from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.planning.draft import Draft, is_staying
-from springtide.planning.evictions import MISPLACED, REVISION
+from springtide.planning.evictions import MISPLACED, OUTDATED, RESTART, REVISION
+from springtide.planning.fitting import best_room
 from springtide.planning.memo import is_known_current
 from springtide.planning.misplacement import broken_constraint
 
@@ -15,12 +18,13 @@ from springtide.planning.misplacement import broken_constraint
 def replace_outdated(draft: Draft, id: ServiceId) -> None:
     """Ask a few outdated instances at a time to leave once they are replaced; let those stay that are wanted again.
 
-    What they hold isn't counted as leaving: their replacements would wait for it, and they for those.
+    What they hold isn't counted as leaving: their replacements would wait for it, and they for those. Who
+    can't stand beside its successor goes first instead, where there is room for that one.
     """
     if not may_have_outdated(draft, id):
         return
     running = [each for each in draft.of_service(id) if each.state is PlacementState.RUNNING]
-    leaving = [each for each in running if each.eviction is not None and each.eviction.rule in (REVISION, MISPLACED)]
+    leaving = [each for each in running if each.eviction is not None and each.eviction.rule in OUTDATED]
     under_way = 0
     for placement in leaving:
         if is_outdated(draft, placement):
@@ -36,19 +40,22 @@ def replace_outdated(draft: Draft, id: ServiceId) -> None:
 
 
 def is_outdated(draft: Draft, placement: Placement) -> bool:
-    """Whether the instance is of an older revision, or stands where its service's constraints forbid."""
-    is_old = placement.revision != draft.service(placement.service).revision
-    return is_old or broken_constraint(draft.board, placement) is not None
+    """Whether the instance is to be replaced: it isn't what its service wants, or stands where that may not."""
+    service = draft.service(placement.service)
+    is_current = service.is_current(placement.revision, placement.placed_at)
+    return not is_current or broken_constraint(draft.board, placement) is not None
 
 
 def may_have_outdated(draft: Draft, id: ServiceId) -> bool:
-    """Told without a look at each instance."""
+    """Told without a look at each instance, unless the service was restarted."""
     board, service = draft.board, draft.service(id)
     if board.departing.get(id):
         return True
     if is_known_current(draft.index.carry.memos.get(id), board, draft.index.ground, id):
         return False
     if any(revision != service.revision for _, revision in board.groups.get(id, ())):
+        return True
+    if service.restarted_at is not None and any(is_outdated(draft, each) for each in draft.of_service(id)):
         return True
     masks = [board.table.rows_where(each) for each in service.placement.constraints]
     return any(not mask[list(board.standing(id))].all() for mask in masks)
@@ -61,13 +68,36 @@ def _let_stay(draft: Draft, placement: Placement) -> None:
 
 
 def _ask_to_leave(draft: Draft, placement: Placement) -> None:
-    id, revision = placement.instance, draft.service(placement.service).revision
-    if placement.revision != revision:
-        draft.update(replace(placement, eviction=Eviction(REVISION, draft.now)))
-        sentence = f"{id} makes way for revision {revision}."
-        draft.say(placement.service, "new-revision", sentence, instance=id, revision=revision)
+    goes_first = draft.predecessor(placement.service) is not None
+    if goes_first and not _has_room_after(draft, placement):
         return
+    rule, sentence, figures = _reason(draft, placement)
+    leaving = replace(placement, eviction=Eviction(rule, draft.now))
+    if goes_first:
+        sentence += " It goes first: its address or port of the machine is fixed, so two can't stand at once."
+        draft.drain(leaving)
+    else:
+        draft.update(leaving)
+    draft.say(placement.service, "new-revision" if rule == REVISION else rule, sentence, **figures)
+
+
+def _has_room_after(draft: Draft, placement: Placement) -> bool:
+    """Whether a successor can stand where this instance does once it has gone, or somewhere else by now."""
+    service = draft.service(placement.service)
+    may_stay = broken_constraint(draft.board, placement) is None
+    if may_stay and service.resources.fits_in(placement.resources):
+        return True
+    return best_room(draft.board, sorted(draft.board.pools), service) is not None
+
+
+def _reason(draft: Draft, placement: Placement) -> tuple[str, str, dict[str, Figure]]:
+    """By which rule it leaves, in words, and the figures."""
+    id, service = placement.instance, draft.service(placement.service)
+    if placement.revision != service.revision:
+        revision = service.revision
+        return REVISION, f"{id} makes way for revision {revision}.", {"instance": id, "revision": revision}
+    if not service.is_current(placement.revision, placement.placed_at):
+        return RESTART, f"{id} makes way for a new instance: its service is restarted.", {"instance": id}
     constraint = str(broken_constraint(draft.board, placement))
-    draft.update(replace(placement, eviction=Eviction(MISPLACED, draft.now)))
     sentence = f"{id} leaves {placement.node} once it is replaced: its service asks for {constraint}."
-    draft.say(placement.service, MISPLACED, sentence, instance=id, node=placement.node, constraint=constraint)
+    return MISPLACED, sentence, {"instance": id, "node": placement.node, "constraint": constraint}

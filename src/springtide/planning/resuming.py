@@ -87,7 +87,7 @@ def give_names(draft: Draft) -> None:
     under_way = moves_under_way(draft.all_departing())
     for victim in _nameless(draft):
         service = draft.service(victim.service)
-        is_short = draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or service.id in draft.blocked
+        is_short = draft.wanted[service.id] > 0 or draft.waiting.get(service.id) or not draft.may_grow(service.id)
         if is_short or under_way >= draft.board.fleet.scaling.max_moves_at_once:
             continue
         rung = rung_for(draft.board, service, victim.pool)

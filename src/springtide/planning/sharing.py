@@ -168,5 +168,5 @@ class _Sharing:
 
 def _may_be_guest(draft: Draft, id: ServiceId) -> bool:
     ladder = draft.service(id).ladder
-    asks = draft.wanted[id] > 0 and id not in draft.blocked
+    asks = draft.wanted[id] > 0 and draft.may_grow(id)
     return asks and (Rung.SHARED in ladder or Rung.BORROWED in ladder)

@@ -31,30 +31,44 @@ class Siting:
     board: Board
     tried: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     gone: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
-    """Whom the trial asks to leave, or supposes absent: nobody can be near them."""
+    """Whom the trial asks to leave, or supposes absent: nobody can be near them, nor need be apart from them later."""
     crossings: Crossings | None = None
     """Lines as the trial has them; ``None`` while they are as on the board."""
 
-    def add(self, service: ServiceId, row: int) -> None:
-        """Count an instance that only the trial has placed."""
-        if self.board.crossings is not None:
-            self.crossings = self.crossings or self.board.crossings.copy()
-            self.crossings.reserve(self.board.services[service], self.board.table.nodes[row].id)
+    def copy(self) -> Siting:
+        """The same, to suppose more."""
+        tried, gone = ({id: dict(rows) for id, rows in each.items()} for each in (self.tried, self.gone))
+        return Siting(self.board, tried, gone, self.crossings.copy() if self.crossings is not None else None)
+
+    def add(self, service: ServiceId, row: int, *, is_now: bool = True) -> None:
+        """Count an instance that only the trial has placed, or that waits there for others to leave."""
+        lines = self._lines_of_its_own()
+        if lines is not None:
+            reserve = lines.reserve if is_now else lines.promise
+            reserve(self.board.services[service], self.board.table.nodes[row].id)
         _count(self.tried, service, row)
 
     def suppose_gone(self, placement: Placement) -> None:
-        """From now on an instance is nobody's neighbour."""
+        """From now on an instance is nobody's neighbour, and about to be off the lines."""
+        lines = self._lines_of_its_own()
+        if lines is not None:
+            lines.let_leave(placement)
         row = self.board.table.row_of.get(placement.node)
         if row is not None:
             _count(self.gone, placement.service, row)
 
-    def open_rows(self, service: Service, rows: IntArray) -> IntArray:
-        """Those of the rows on which the service's rules allow one more instance."""
-        for _, allowed in self.filters(service, rows):
+    def _lines_of_its_own(self) -> Crossings | None:
+        if self.crossings is None and self.board.crossings is not None:
+            self.crossings = self.board.crossings.copy()
+        return self.crossings
+
+    def open_rows(self, service: Service, rows: IntArray, *, is_now: bool = True) -> IntArray:
+        """Those of the rows on which the service's rules allow one more instance, now or once all who leave have."""
+        for _, allowed in self.filters(service, rows, is_now=is_now):
             rows = rows[allowed[rows]]
         return rows
 
-    def filters(self, service: Service, rows: IntArray) -> list[tuple[str, BoolArray]]:
+    def filters(self, service: Service, rows: IntArray, *, is_now: bool = True) -> list[tuple[str, BoolArray]]:
         """The rules that say anything, in words, with whether each row passes."""
         rules = service.placement
         found = [(str(each), self.board.table.rows_where(each)) for each in rules.constraints] if rules else []
@@ -64,11 +78,11 @@ class Siting:
         for other in rules.near:
             if not self.may_go_first(service, other):
                 found.append((f"near {other}", self._domains_of(self._neighbours(other), rules.domain)))
-        for other in sorted({*rules.apart, *self.board.apart_of(service.id)}):
-            domain = rules.domain if other in rules.apart else self.board.services[other].placement.domain
-            found.append((f"apart from {other}", ~self._domains_of(self._counts(other), domain)))
+        for other, domain in self.board.kept_apart(service):
+            there = self._counts(other) if is_now else self._neighbours(other)
+            found.append((f"apart from {other}", ~self._domains_of(there, domain)))
         crossings = self.crossings or self.board.crossings
-        if crossings is not None and (carried := crossings.open_rows(service)) is not None:
+        if crossings is not None and (carried := crossings.open_rows(service, is_now=is_now)) is not None:
             found.append((LINE, carried))
         return found
 
@@ -91,7 +105,7 @@ class Siting:
         return counts
 
     def _neighbours(self, service: ServiceId) -> IntArray:
-        """By row, how many of a service there are to be near: those who are about to leave don't count."""
+        """By row, how many of a service stay or come: those who are about to leave don't count."""
         counts, board = self._counts(service), self.board
         for id in board.departing.get(service, frozenset()) & board.leaving:
             row = board.table.row_of.get(board.placements[id].node)

@@ -157,8 +157,8 @@ def _uselessness(draft: Draft, standby: Placement) -> str | None:
     service = draft.index.record.services.get(standby.service)
     if service is None or not service.scale.standby.count:
         return "nobody is to stand by any more"
-    if standby.revision != service.revision:
-        return f"there is a newer revision, {service.revision}"
+    if not service.is_current(standby.revision, standby.placed_at):
+        return f"it is older than what is to serve, {service.revision}"
     row = draft.board.table.row_of.get(standby.node)
     if row is None or not draft.board.table.space.accepts[row] or draft.board.pools[standby.pool].is_elastic:
         return "its node leaves"
@@ -208,7 +208,7 @@ def _shortage(board: Board, row: int) -> Resources:
 def _may_refill(draft: Draft, service: Service) -> bool:
     """Only once the service has all that it wants, and all of those answer."""
     id = service.id
-    has_all = draft.wanted[id] <= 0 and not draft.waiting.get(id) and id not in draft.blocked
+    has_all = draft.wanted[id] <= 0 and not draft.waiting.get(id) and draft.may_grow(id)
     return has_all and draft.ready_count(id) >= draft.demands[id].count
 
 

@@ -7,7 +7,7 @@ share; who is cheapest to move (not ready yet, then the smallest); the youngest;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
@@ -93,25 +93,35 @@ def _size_permille(draft: Draft, guest: Placement) -> int:
     return max((amount * 1000 // max(1, whole[kind]) for kind, amount in guest.resources.amounts), default=0)
 
 
-def choose_victims(in_order: Iterable[Placement], amount: Resources, room: Resources) -> tuple[InstanceId, ...] | None:
+def _holds(placement: Placement) -> Resources:
+    return placement.resources
+
+
+def choose_victims(
+    in_order: Iterable[Placement],
+    amount: Resources,
+    room: Resources,
+    frees: Callable[[Placement], Resources] = _holds,
+) -> tuple[InstanceId, ...] | None:
     """Who of these must leave so that the amount fits in the room; ``None`` where all aren't enough.
 
-    Each resource is judged apart: a guest that frees nothing of what lacks is left alone, and one
-    whose leaving turns out not to be needed stays.
+    ``frees`` says what the room gains by whom: where nothing else is said what it holds. Each resource is judged
+    apart: a guest that frees nothing of what lacks is left alone, and one whose leaving turns out not to be needed
+    stays.
     """
-    chosen: list[Placement] = []
+    chosen: list[tuple[Placement, Resources]] = []
     for guest in in_order:
-        lacking = amount.lacking_in(room)
-        if any(guest.resources[kind] > 0 for kind in lacking):
-            chosen.append(guest)
-            room = room + guest.resources
+        lacking, freed = amount.lacking_in(room), frees(guest)
+        if any(freed[kind] > 0 for kind in lacking):
+            chosen.append((guest, freed))
+            room = room + freed
     if amount.lacking_in(room):
         return None
-    for guest in reversed(list(chosen)):
-        if amount.fits_in(room - guest.resources):
-            chosen.remove(guest)
-            room = room - guest.resources
-    return tuple(guest.instance for guest in chosen)
+    for guest, freed in reversed(list(chosen)):
+        if amount.fits_in(room - freed):
+            chosen.remove((guest, freed))
+            room = room - freed
+    return tuple(guest.instance for guest, _ in chosen)
 
 
 def chosen_by(candidates: list[Candidate], victim: InstanceId, victims: Iterable[InstanceId]) -> str:
