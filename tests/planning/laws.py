@@ -231,7 +231,8 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
 
     Judged apart from the planner's board: nodes by what the record places on them, quotas by their
     arithmetic. Where a team waits for room on its own pool, or a service for whom others have notice, all
-    that it waits for counts as taken on every node there: the time-limited reservation. Where the ladder
+    that it waits for counts as taken on every node there: the time-limited reservation. So it does on nodes where
+    somebody stops to stand by. Where the ladder
     skips a rung, a place that only opens because another came home in this very plan is for the next one.
     """
     for service in moment.services():
@@ -266,7 +267,10 @@ def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
         open_nodes = moment.ready_machines - _unpayable(moment)
         return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
     served = {each.eviction.beneficiary for each in moment.placed() if each.eviction is not None}
-    held = moment.waiting_amount(each for each in moment.services() if each.team == pool.team or each.id in served)
+    yields = any(each.node == node and each.state is PlacementState.STOPPING for each in moment.after.standby.values())
+    held = moment.waiting_amount(
+        each for each in moment.services() if yields or each.team == pool.team or each.id in served
+    )
     if not service.resources.fits_in(moment.free(node) - held):
         return False
     return {rung_for(moment, service, pool, claim) for claim in (held, NOTHING)} <= set(service.ladder)

@@ -18,6 +18,7 @@ from springtide.planning.fitting import best_room
 from springtide.planning.memo import holds_still
 from springtide.planning.resuming import room_held_by_standby
 from springtide.planning.shrinking import by_avoidable_cost
+from springtide.planning.standby import yield_on
 
 PAYBACK_HOURS = 1
 """A move must save more than it costs within this time."""
@@ -50,7 +51,8 @@ def come_home(draft: Draft) -> None:
             if move.room.fits_now(draft.service(id).resources):
                 _carry_out(draft, move)
             else:
-                draft.board.promise(draft.service(id), move.room.node.id)  # who stands by there goes first
+                yield_on(draft, move.room.node.id, draft.service(id).resources)  # the next plan moves it
+                break
             under_way += 1
             move = _find_move(draft, draft.service(id))
     if under_way > begun:

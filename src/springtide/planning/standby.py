@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from springtide.model.events import Reason
 from springtide.model.fleet import Pool
-from springtide.model.identifiers import PoolName, ServiceId
+from springtide.model.identifiers import NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, Readiness
 from springtide.model.placements import Placement, PlacementState
-from springtide.model.resources import CPU_MILLIS, Resources
+from springtide.model.resources import CPU_MILLIS, NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning.admission import rung_for
 from springtide.planning.board import Board
@@ -68,19 +68,26 @@ def settle_standby(draft: Draft) -> None:
 
 
 def make_standby_yield(draft: Draft) -> None:
-    """Stop who stands by on nodes whose room others have promised, the lowest bands and the youngest first.
+    """Stop who stands by on nodes whose room others have promised."""
+    rows = draft.board.table.row_of
+    for node in sorted({each.node for each in _waiting(draft.board) if each.node in rows}):
+        yield_on(draft, node, NOTHING)
 
-    Each resource is judged apart: who holds nothing of what is short stays.
+
+def yield_on(draft: Draft, node: NodeId, amount: Resources) -> None:
+    """Stop who stands by on a node until so much fits there beside what is promised, or nobody is left.
+
+    The lowest bands and the youngest go first. Each resource is judged apart: who holds nothing of what is
+    short stays.
     """
     board = draft.board
-    for row in sorted({board.table.row_of[each.node] for each in _waiting(board) if each.node in board.table.row_of}):
-        here = [each for each in _waiting(board) if board.table.row_of.get(each.node) == row]
-        for standby in sorted(here, key=lambda each: (-_band_order(draft, each), -each.ordinal, each.instance)):
-            short = _shortage(board, row)
-            if any(standby.resources[kind] > 0 for kind in short.kinds):
-                _stop(draft, standby)
-                sentence = f"{standby.instance} no longer stands by on {standby.node}: its room is needed."
-                draft.say(standby.service, "standby-yields", sentence, instance=standby.instance, node=standby.node)
+    here = [each for each in _waiting(board) if each.node == node]
+    for standby in sorted(here, key=lambda each: (-_band_order(draft, each), -each.ordinal, each.instance)):
+        short = _shortage(board, board.table.row_of[node], amount)
+        if any(standby.resources[kind] > 0 for kind in short.kinds):
+            _stop(draft, standby)
+            sentence = f"{standby.instance} no longer stands by on {node}: its room is needed."
+            draft.say(standby.service, "standby-yields", sentence, instance=standby.instance, node=node)
 
 
 def refill_standby(draft: Draft) -> None:
@@ -195,11 +202,11 @@ def _band_order(draft: Draft, standby: Placement) -> int:
     return service.band.order if service is not None else len(Band)
 
 
-def _shortage(board: Board, row: int) -> Resources:
-    """What is promised on a node, or in use beyond what it has, and not free once all have stopped that must."""
+def _shortage(board: Board, row: int, amount: Resources) -> Resources:
+    """What is promised on a node, or asked for, and neither free nor about to be since somebody stops."""
     space, node = board.table.space, board.table.nodes[row].id
     stopping = [e for e in board.standby.values() if e.node == node and e.state is PlacementState.STOPPING]
-    short = space.promised[row] - space.free[row]
+    short = space.promised[row] - space.free[row] + board.table.ask(amount).vector
     for each in stopping:
         short = short - board.table.ask(each.resources).vector
     return board.table.amount_of(short).at_least_zero()
