@@ -160,7 +160,7 @@ def undisturbed(spec: Spec, *, may_finish: bool = True) -> World:
 
 def is_old(world: World, placement: Placement) -> bool:
     service = world.record.services.get(placement.service)
-    return service is not None and service.revision != placement.revision
+    return service is not None and not service.is_current(placement.revision, placement.placed_at)
 
 
 def with_gpus(amounts: Resources, count: int) -> Resources:
