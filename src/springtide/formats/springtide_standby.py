@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from springtide.formats.compose_keys import STANDBY, check_keys
+from springtide.formats.compose_keys import KeyTable, check_keys
 from springtide.formats.durations import parse_duration
 from springtide.formats.entries import Entry
 from springtide.model.leases import Rung
 from springtide.model.workloads import NO_STANDBY, StandbyPolicy
 
+STANDBY = KeyTable(
+    frozenset({"count", "max_age", "own", "shared", "borrowed"}),
+    {"cloud": "Leave it out: nobody stands by on machines that are paid by the hour."},
+)
 MOST_STANDBY = 100_000
 RUNGS = (Rung.OWN, Rung.SHARED, Rung.BORROWED)
 """Where instances may stand by: never on rented machines."""
