@@ -21,6 +21,7 @@ from springtide.planning.ground import Ground, Group, GroupKey, regrouped
 from springtide.planning.node_table import NodeTable
 from springtide.planning.pool_quotas import PoolQuotas
 from springtide.planning.rungs import KnownRungs, PoolGroup, PoolRungs, know_rungs
+from springtide.planning.tally import Tally
 
 if TYPE_CHECKING:
     from springtide.planning.crossings import Crossings
@@ -91,7 +92,7 @@ class Board:
     by_node: dict[NodeId, frozenset[InstanceId]]
     quotas: PoolQuotas
     counts: dict[ServiceId, int] = field(default_factory=dict)
-    services_in: dict[PoolName, set[ServiceId]] = field(default_factory=dict)
+    services_in: dict[PoolName, frozenset[ServiceId]] = field(default_factory=dict)
     leaving: set[InstanceId] = field(default_factory=set)
     departing: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
@@ -101,6 +102,8 @@ class Board:
     """Pools that are as the plan before left them, until this one changes anything there."""
     standby_of: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     """Who stands by, by service."""
+    tally: Tally | None = None
+    """What stood at the beginning."""
     coming: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     """How many of a service have room promised on which row."""
     crossings: Crossings | None = None
@@ -117,12 +120,15 @@ class Board:
         services: Mapping[ServiceId, Service],
         kinds: Iterable[str] = (),
         known_rungs: Mapping[PoolName, KnownRungs] | None = None,
+        known_tally: Tally | None = None,
     ) -> Board:
         """A board with the fleet's nodes and every placement on it.
 
-        ``kinds`` are those that rented nodes add; ``known_rungs`` what an earlier plan has worked out.
+        ``kinds`` are those that rented nodes add; ``known_rungs`` and ``known_tally`` what an earlier plan has
+        worked out.
         """
         layout = ground.layout
+        tally = Tally.of(layout, services, ground.groups, known_tally)
         board = cls(
             fleet=layout.fleet,
             services=services,
@@ -132,10 +138,12 @@ class Board:
             standby=thawed(ground.standby),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
-            quotas=PoolQuotas.start(layout.pools, services, thawed(layout.healthy), layout.tree),
+            quotas=PoolQuotas.start(tally, thawed(layout.healthy)),
+            counts=thawed(tally.counts),
+            services_in=thawed(tally.services_in),
             known_rungs=thawed(known_rungs or {}),
+            tally=tally,
         )
-        board._sum_groups()
         for each in board.standby.values():
             board.standby_of.setdefault(each.service, set()).add(each.instance)
             board._count_standby(each, 1)
@@ -388,7 +396,7 @@ class Board:
         row = self.table.row_of.get(placement.node)
         if service in self._standing and row is not None:
             self._standing[service][row] = self._standing[service].get(row, 0) + sign
-        self.services_in.setdefault(pool, set()).add(service)
+        self.services_in[pool] = self.services_in.get(pool, frozenset()) | {service}
         self.touched.add(placement.instance)
 
     def _count_leaving(self, placement: Placement, sign: int) -> None:
@@ -410,14 +418,6 @@ class Board:
         row = self.table.row_of.get(placement.node)
         if row is not None:
             self.table.space.leaving[row] += sign * self.table.ask(placement.resources).vector
-
-    def _sum_groups(self) -> None:
-        """Counts and uses, group by group: there are far fewer groups than placements."""
-        for service, mine in self.groups.items():
-            self.counts[service] = sum(len(group.ids) for group in mine.values())
-            for pool, _ in mine:
-                self.services_in.setdefault(pool, set()).add(service)
-        self.quotas.count_groups(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
