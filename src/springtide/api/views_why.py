@@ -12,6 +12,7 @@ from springtide.api.views_services import (
     readiness_of,
     rollout_wire,
     rung_counts,
+    standby_wire,
     weakenings_of,
 )
 from springtide.api.views_shares import share_of
@@ -51,6 +52,7 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
         weakenings=weakenings_of(standing, service),
         rollout=rollout_wire(standing.index, service, placements),
         last_words=_last_words(standing, service),
+        standby=standby_wire(explanation),
     )
 
 
