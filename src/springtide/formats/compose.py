@@ -250,7 +250,7 @@ class _Reader:
         )
         if template.stands_alone and parts.spec.service.scale.maximum > 1:
             place = parts.entry.get("container_name") or parts.entry.get("networks") or parts.entry
-            sentence = f"{parts.spec.name!r} has a fixed name, address or port, so no second instance can stand beside it."
+            sentence = f"{parts.spec.name!r} has a fixed name, address or port: no second instance can stand beside it."
             remedy = "Leave the name, the address or the port of the machine out, or let it have one instance."
             raise place.error(sentence, remedy)
         return replace(parts.spec, template=template)
