@@ -11,6 +11,7 @@ from springtide.api.views_services import (
     placements_of,
     readiness_of,
     rung_counts,
+    standby_wire,
 )
 from springtide.api.views_shares import share_of
 from springtide.api.wire import CrashesWire, HeldWire, HoldingWire, WhyWire
@@ -46,6 +47,7 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
         held=_held(standing, placements),
         share=share_of(standing, service.team),
         crashes=_crashes(standing, service),
+        standby=standby_wire(explanation),
     )
 
 

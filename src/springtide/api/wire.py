@@ -85,6 +85,15 @@ class PlacementRulesWire(Wire):
     domain: str
 
 
+class StandbyWire(Wire):
+    """Who stands by for a service: how many are to, how many are paused, how many are starting to."""
+
+    wished: int
+    paused: int
+    starting: int
+    reason: ReasonWire | None = Field(description="Why not more stand by, where it is fewer than wished.")
+
+
 class ServiceWire(LoadWire):
     id: str
     app: str
@@ -111,6 +120,7 @@ class ServiceWire(LoadWire):
     url: str | None = Field(description="The first of the URLs; null where the service has no route.")
     demand: ReasonWire
     refusals: list[ReasonWire] = Field(description="What stands in the way of more, or of a cheaper rung.")
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class EvictionWire(Wire):
@@ -157,8 +167,8 @@ class InstanceWire(Wire):
     band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
-    rung: str | None = Field(description="null where the pool is no longer in the fleet.")
-    state: str = Field(description="running, draining or stopping: what the record wants.")
+    rung: str | None = Field(description="null where it stands by, or where the pool is no longer in the fleet.")
+    state: str = Field(description="running, standby, draining or stopping: what the record wants.")
     containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
     readiness: str = Field(description="starting, ready or unready.")
@@ -182,7 +192,7 @@ class TileWire(Wire):
     id: str
     service: str
     team: str | None
-    rung: str
+    rung: str | None = Field(description="null where it stands by.")
     state: str
     readiness: str
     leaving: bool = Field(description="Asked to leave, or on its way out.")
@@ -365,6 +375,7 @@ class WhyWire(Wire):
     held: HeldWire | None
     share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class ImageWire(Wire):
