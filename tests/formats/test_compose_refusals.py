@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from springtide.formats.compose_keys import BUILD, CONFIG, DEPLOY, SERVICE, TOP_LEVEL
+from springtide.formats.compose_keys import BUILD, DEPLOY, SERVICE, TOP_LEVEL
+from springtide.formats.compose_part_keys import CONFIG
 from tests.formats.compose_files import load, refusal, service_text
 
 # Lines of the one service start at 5: (its lines, line, key, words of the sentence, words of the remedy).
@@ -90,7 +91,7 @@ OF_A_SERVICE = {
         "never be met",
         "more than 0",
     ),
-    "a standby": ("x-springtide: {scale: {standby: 4}}", 5, ".x-springtide.scale.standby", "'standby'", "paused"),
+    "a standby": ("x-springtide: {scale: {standby: 4}}", 5, ".x-springtide.scale.standby", "at most 1", "Raise `max`"),
     "a rate that is none": ("x-springtide: {line_load: 2MB}", 5, ".x-springtide.line_load", "'2MB' isn't a rate", ""),
     "an unknown team": ("x-springtide: {team: fed}", 5, ".x-springtide.team", "no team 'fed'", "'feed'"),
     "two teams": (
@@ -179,14 +180,31 @@ OF_A_SERVICE = {
         "networks: {default: {ipv4_address: 10.0.0.1}}\ndeploy: {replicas: 2}",
         5,
         ".networks",
-        "no second instance can stand beside the first",
-        "Leave the address",
+        "no second instance can stand beside it",
+        "the address",
     ),
+    "two instances of one name": (
+        "container_name: web1\nscale: 2",
+        5,
+        ".container_name",
+        "no second instance can stand beside",
+        "Leave the name",
+    ),
+    "a name that is none": ("container_name: -a", 5, ".container_name", "'-a' can't name", "letters"),
+    "an address without a network": (
+        "network_mode: host\nmac_address: 02:42:ac:11:00:02",
+        6,
+        ".mac_address",
+        "no such address",
+        "Leave it out",
+    ),
+    "a service on every node": ("deploy: {mode: global}", 5, ".deploy.mode", "'global'", "`replicas`"),
+    "an address before instances": ("deploy: {endpoint_mode: vip}", 5, ".deploy.endpoint_mode", "leads to", "dnsrr"),
     "two instances at one port of the machine": (
         "ports: ['53:53/udp']\nscale: 2",
         3,
         "",
-        "no second instance can stand beside the first",
+        "no second instance can stand beside it",
         "the port of the machine",
     ),
     "a network mode that is none": ("network_mode: brigde", 5, ".network_mode", "'brigde' isn't supported", "bridge"),
@@ -225,13 +243,6 @@ OF_A_SERVICE = {
     ),
     "an interval of nought": ("healthcheck: {interval: 0s}", 5, ".healthcheck.interval", "more than 0s", "30s"),
     "no retries": ("healthcheck: {retries: 0}", 5, ".healthcheck.retries", "0 retries", "at least 1"),
-    "a start interval": (
-        "healthcheck: {start_interval: 1s}",
-        5,
-        ".healthcheck.start_interval",
-        "'start_interval'",
-        "often",
-    ),
     "a command that can't be split": ("command: echo 'a", 5, ".command", "no closing quotation", "list"),
     "a command that is a mapping": ("command: {a: b}", 5, ".command", "text, not a mapping", ""),
     "a nameless variable": ("environment: ['=x']", 5, ".environment[0]", "'' can't be a variable's name", "NAME=value"),

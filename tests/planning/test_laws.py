@@ -107,7 +107,7 @@ def test_law_9_whoever_can_comes_home_and_then_nothing_stirs(spec: Spec) -> None
     world.run(80, step=1)
     world.history.clear()
     world.run(15, step=1)
-    assert world.event_codes() == []
+    assert world.stirring() == []
     laws_of_change.law_9_home_in_the_end(Moment(world.index, world.plan()))
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from springtide.engines.base import Pull
+from springtide.formats.app_specs import DeployedApp
+
 MOST_INSTANCES = 1_000_000
+MOST_IMAGES = 1_000
 
 
 class Asked(BaseModel):
@@ -38,13 +44,30 @@ class ScaleRequest(Asked):
         return self.minimum or 0, self.maximum or 0
 
 
-class BuildRequest(Asked):
-    """``context`` is an absolute directory on the control plane's machine."""
+class FindImagesRequest(Asked):
+    """``pull``: where an image is missing, always (the old one stays where that fails), or never."""
 
-    context: str = Field(min_length=1)
-    dockerfile: str = Field(default="Dockerfile", min_length=1)
-    arguments: dict[str, str] = {}
-    tag: str | None = None
+    references: list[Annotated[str, Field(min_length=1)]] = Field(max_length=MOST_IMAGES)
+    pull: Pull = Pull.MISSING
+
+
+class ServicesRequest(Asked):
+    """Some services of an app by their names; none: all of them."""
+
+    services: list[str] = []
+
+
+class RedeployRequest(ServicesRequest):
+    """With ``dry_run`` nothing is pulled or written."""
+
+    dry_run: bool = False
+
+
+class AppChangesRequest(Asked):
+    """``unknown_images`` are containers whose images would have to be built or pulled first."""
+
+    app: DeployedApp
+    unknown_images: dict[str, Literal["build", "pull"]] = {}
 
 
 class ResolveRequest(Asked):

@@ -12,9 +12,11 @@ from springtide.api.wire import (
     FailureWire,
     InstanceWire,
     PlacementRulesWire,
+    RolloutWire,
     SampleWire,
     ServiceSampleWire,
     ServiceWire,
+    StandbyWire,
 )
 from springtide.api.wire_base import ReasonWire, reason_wire
 from springtide.model.events import Reason
@@ -23,10 +25,11 @@ from springtide.model.history import Sample, ServiceSample
 from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
-from springtide.model.placements import Eviction, Placement
+from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.workloads import PlacementRules, Revision, Route, Service
 from springtide.planning.evictions import IN_WORDS
 from springtide.planning.explanation import Explanation
+from springtide.planning.index import Index
 
 _CHOICES = {
     "noticed": "it had notice already",
@@ -64,7 +67,8 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         available=service.scale.minimum_available,
         requests_per_second=service.scale.requests_per_second,
         placement=placement_rules_wire(service.placement),
-        weakenings=_weakenings(standing, service),
+        weakenings=weakenings_of(standing, service),
+        rollout=rollout_wire(standing.index, service, placements),
         ladder=[rung.value for rung in service.ladder],
         wanted=explanation.wanted if explanation else service.scale.minimum,
         ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
@@ -77,13 +81,15 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         url=urls[0] if urls else None,
         demand=demand_wire(explanation),
         refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
+        standby=standby_wire(explanation),
         rate=sample.rate if sample else None,
         capacity=sample.capacity if sample else None,
         **_load_fields(standing.load(service.id)),
     )
 
 
-def _weakenings(standing: Standing, service: Service) -> list[str]:
+def weakenings_of(standing: Standing, service: Service) -> list[str]:
+    """What the service's template opens more than an ordinary container has."""
     revision = standing.record.revisions.get(service.revision)
     return [] if revision is None else list(weakenings(revision.template))
 
@@ -91,6 +97,14 @@ def _weakenings(standing: Standing, service: Service) -> list[str]:
 def demand_wire(explanation: Explanation | None) -> ReasonWire:
     """Why the service should have the count that it should have."""
     return reason_wire(explanation.demand if explanation else _NOT_PLANNED)
+
+
+def standby_wire(explanation: Explanation | None) -> StandbyWire | None:
+    standing = explanation.standby if explanation else None
+    if standing is None:
+        return None
+    reason = reason_wire(standing.reason) if standing.reason is not None else None
+    return StandbyWire(wished=standing.wished, paused=standing.paused, starting=standing.starting, reason=reason)
 
 
 def placement_rules_wire(rules: PlacementRules) -> PlacementRulesWire:
@@ -123,17 +137,37 @@ def urls_of(routes: Sequence[Route], ingress_port: int) -> list[str]:
     return hosts + ports
 
 
+def rollout_wire(index: Index, service: Service, placements: Sequence[Placement]) -> RolloutWire:
+    """How many of a service's placements are what it wants by now."""
+    running = [each for each in placements if each.state is PlacementState.RUNNING]
+    current = [each for each in running if service.is_current(each.revision, each.placed_at)]
+    outdated = [each for each in running if each not in current]
+    return RolloutWire(
+        revision=service.revision,
+        ready=sum(1 for each in current if readiness_in(index, each.instance) is Readiness.READY),
+        outdated=len(outdated),
+        serving_outdated=sum(1 for each in outdated if readiness_in(index, each.instance) is Readiness.READY),
+    )
+
+
 def readiness_of(standing: Standing, id: InstanceId) -> Readiness:
     """What probing says of an instance whose container runs; starting where it doesn't or was never probed."""
-    seen, probed = standing.index.instances.get(id), standing.index.readiness.get(id)
+    return readiness_in(standing.index, id)
+
+
+def readiness_in(index: Index, id: InstanceId) -> Readiness:
+    """The same of an index."""
+    seen, probed = index.instances.get(id), index.readiness.get(id)
     if seen is None or probed is None or seen.state is not ContainerState.RUNNING:
         return Readiness.STARTING
     return probed.readiness
 
 
 def instance_wires(standing: Standing) -> list[InstanceWire]:
-    """Every placement, by service and ordinal."""
-    placements = sorted(standing.record.placements.values(), key=lambda each: (each.service, each.ordinal))
+    """Every placement, and who stands by, by service and ordinal."""
+    record = standing.record
+    everybody = (*record.placements.values(), *record.standby.values())
+    placements = sorted(everybody, key=lambda each: (each.service, each.ordinal))
     return [instance_wire(standing, placement) for placement in placements]
 
 
@@ -151,7 +185,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         node=placement.node,
         pool=placement.pool,
         rung=rung.value if rung else None,
-        state=placement.state.value,
+        state=state_of(standing, placement),
         containers=_containers(placement, revision),
         container=seen.state.value if seen else None,
         readiness=readiness_of(standing, id).value,
@@ -178,6 +212,12 @@ def _containers(placement: Placement, revision: Revision | None) -> list[str]:
     return [placement.service.rpartition("/")[2], *(each.name for each in companions)]
 
 
+def state_of(standing: Standing, placement: Placement) -> str:
+    """What the record wants of an instance, in one word."""
+    stands_by = placement.instance in standing.record.standby and placement.state is PlacementState.RUNNING
+    return "standby" if stands_by else placement.state.value
+
+
 def _detail(seen: EngineInstance | None, probed: str) -> str:
     """Why it isn't ready, or that it is: the container's end outweighs an older probe."""
     if seen is None:
@@ -185,7 +225,7 @@ def _detail(seen: EngineInstance | None, probed: str) -> str:
     if seen.state is ContainerState.EXITED:
         code = f"exited with code {seen.exit_code}" if seen.exit_code is not None else "exited"
         return f"{code}: {seen.detail}" if seen.detail else code
-    return probed or seen.detail
+    return probed or seen.detail or ("paused" if seen.state is ContainerState.PAUSED else "")
 
 
 def held_until(standing: Standing, placement: Placement) -> datetime | None:

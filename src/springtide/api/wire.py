@@ -74,6 +74,15 @@ class LoadWire(Wire):
     p99_ms: float | None
 
 
+class RolloutWire(Wire):
+    """How far the revision that is wanted has replaced others."""
+
+    revision: str
+    ready: int = Field(description="Ready instances of it, placed since the last restart.")
+    outdated: int = Field(description="Instances that it is to replace yet.")
+    serving_outdated: int = Field(description="Those of them that are ready.")
+
+
 class PlacementRulesWire(Wire):
     """Where a service's instances may stand; a domain is a value of a label, ``node`` each node by itself."""
 
@@ -83,6 +92,15 @@ class PlacementRulesWire(Wire):
     near: list[str]
     apart: list[str]
     domain: str
+
+
+class StandbyWire(Wire):
+    """Who stands by for a service: how many are to, how many are paused, how many are starting to."""
+
+    wished: int
+    paused: int
+    starting: int
+    reason: ReasonWire | None = Field(description="Why not more stand by, where it is fewer than wished.")
 
 
 class ServiceWire(LoadWire):
@@ -99,6 +117,7 @@ class ServiceWire(LoadWire):
     requests_per_second: float | None = Field(description="The rate that one instance carries in comfort.")
     placement: PlacementRulesWire
     weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
+    rollout: RolloutWire
     ladder: list[str]
     wanted: int
     ready: int
@@ -111,6 +130,7 @@ class ServiceWire(LoadWire):
     url: str | None = Field(description="The first of the URLs; null where the service has no route.")
     demand: ReasonWire
     refusals: list[ReasonWire] = Field(description="What stands in the way of more, or of a cheaper rung.")
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class EvictionWire(Wire):
@@ -157,8 +177,8 @@ class InstanceWire(Wire):
     band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
-    rung: str | None = Field(description="null where the pool is no longer in the fleet.")
-    state: str = Field(description="running, draining or stopping: what the record wants.")
+    rung: str | None = Field(description="null where it stands by, or where the pool is no longer in the fleet.")
+    state: str = Field(description="running, standby, draining or stopping: what the record wants.")
     containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
     readiness: str = Field(description="starting, ready or unready.")
@@ -182,7 +202,7 @@ class TileWire(Wire):
     id: str
     service: str
     team: str | None
-    rung: str
+    rung: str | None = Field(description="null where it stands by.")
     state: str
     readiness: str
     leaving: bool = Field(description="Asked to leave, or on its way out.")
@@ -343,6 +363,14 @@ class CrashesWire(Wire):
     detail: str
 
 
+class LastWordsWire(Wire):
+    """What the last instance that failed had written at last."""
+
+    instance: str
+    at: datetime
+    lines: list[str]
+
+
 class WhyWire(Wire):
     """Why a service has the count it has, and what stands in the way of more."""
 
@@ -365,34 +393,10 @@ class WhyWire(Wire):
     held: HeldWire | None
     share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
-
-
-class ImageWire(Wire):
-    """An immutable image reference."""
-
-    image: str
-    notices: list[str] = Field(default_factory=list)
-
-
-class DeployedWire(Wire):
-    """What a deployment changed."""
-
-    app: str
-    version: int
-    services: list[str]
-    removed: list[str]
-    urls: dict[str, list[str]]
-
-
-class ScaledWire(Wire):
-    service: str
-    minimum: int
-    maximum: int
-
-
-class DeletedWire(Wire):
-    app: str
-    services: list[str]
+    weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
+    rollout: RolloutWire
+    last_words: LastWordsWire | None
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class ErrorWire(Wire):

@@ -29,6 +29,11 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
         return
     nothing = "Nothing is deployed yet: springtide deploy -f FILE"
     print_table(SERVICE_COLUMNS, [_service_row(each) for each in seen["services"]], nothing=nothing)
+    for each in seen["services"]:
+        if each["weakenings"]:
+            typer.echo(f"{each['id']} opens more than an ordinary container has: {', '.join(each['weakenings'])}")
+        if each["rollout"]["outdated"]:
+            typer.echo(f"{each['id']}: {_rollout(each['rollout'])}")
     typer.echo()
     print_pools(seen["pools"])
     typer.echo()
@@ -53,6 +58,11 @@ def ps(
     print_table(INSTANCE_COLUMNS, [_instance_row(each) for each in seen], nothing="No instance runs.")
 
 
+def _rollout(rollout: dict[str, Any]) -> str:
+    left = f"{rollout['outdated']} to replace, of which {rollout['serving_outdated']} serve on"
+    return f"{rollout['ready']} of its present revision are ready; {left}."
+
+
 def service_ids(services: list[dict[str, Any]]) -> set[str]:
     return {each["id"] for each in services}
 
@@ -69,7 +79,8 @@ def _pool_row(pool: dict[str, Any]) -> list[str]:
 
 
 def _service_row(service: dict[str, Any]) -> list[str]:
-    rungs = " ".join(f"{service['rungs'][rung]} {rung}" for rung in RUNGS if service["rungs"].get(rung))
+    standing = {**service["rungs"], "standby": (service["standby"] or {}).get("paused", 0)}
+    rungs = " ".join(f"{standing[rung]} {rung}" for rung in (*RUNGS, "standby") if standing.get(rung))
     figures = [_figure(service[key]) for key in ("rate", "capacity", "p95_ms")]
     counts = [str(service["ready"]), str(service["wanted"])]
     return [service["id"], service["team"], *counts, rungs or "-", *figures, service["url"] or "-"]

@@ -13,15 +13,27 @@ from springtide.controllers.instances import InstanceWatcher
 from springtide.controllers.mailbox import Mailbox
 from springtide.engines.base import Engine, InstanceSpec
 from springtide.model.errors import AdapterError
-from springtide.model.identifiers import AppName
+from springtide.model.history import LastWords
+from springtide.model.identifiers import AppName, InstanceId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named
 from springtide.model.networks import OWN_NETWORKS, NetworkDefinition, network_named
 from springtide.model.observations import ActionFailed
 from springtide.model.placements import Placement
 from springtide.model.record import Record
 from springtide.model.workloads import App, Template
-from springtide.planning.convergence import Action, ClearApp, CreateInstance, DeleteInstance, RentMachine, ReturnMachine
+from springtide.planning.convergence import (
+    Action,
+    ClearApp,
+    CreateInstance,
+    DeleteInstance,
+    PauseInstance,
+    RentMachine,
+    ResumeInstance,
+    ReturnMachine,
+)
 from springtide.planning.index import AppCleared, InstanceDeleted, MachineReturned
+
+LAST_LINES = 12
 
 log = structlog.get_logger()
 
@@ -37,6 +49,7 @@ class Actor:
         mailbox: Mailbox,
         record: Callable[[], Record],
         now: Callable[[], datetime],
+        note_last_words: Callable[[ServiceId, LastWords], None],
     ) -> None:
         self._engine = engine
         self._clouds = clouds
@@ -44,6 +57,7 @@ class Actor:
         self._mailbox = mailbox
         self._record = record
         self._now = now
+        self._note_last_words = note_last_words
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._ground: dict[tuple[AppName, NetworkDefinition | VolumeDefinition], asyncio.Task[None]] = {}
         """Networks and volumes that were asked for."""
@@ -75,7 +89,14 @@ class Actor:
         match action:
             case CreateInstance(placement):
                 await self._create(placement)
+            case PauseInstance(id):
+                await self._engine.pause(id)
+                self._watcher.look_at(id)
+            case ResumeInstance(id):
+                await self._engine.resume(id)
+                self._watcher.look_at(id)
             case DeleteInstance(id, grace_seconds):
+                await self._hear_out(id)
                 await self._engine.delete(id, grace_seconds)
                 self._mailbox.report(InstanceDeleted(id))
             case RentMachine(rental):
@@ -88,11 +109,26 @@ class Actor:
                 self._ground = {key: task for key, task in self._ground.items() if key[0] != app}
                 self._mailbox.report(AppCleared(app))
 
+    async def _hear_out(self, id: InstanceId) -> None:
+        """Keep the last lines of an instance that failed: with its container they would be gone."""
+        placement = self._record().placements.get(id)
+        if placement is None or placement.drain_since is None or placement.drain_since != placement.gone_by:
+            return  # it drains: nothing is wrong with it
+        try:
+            written = await self._engine.logs(id, tail=LAST_LINES)
+        except AdapterError:
+            return  # it was never made, or its engine keeps no logs; that is told elsewhere
+        if lines := tuple(written.splitlines()):
+            words = LastWords(id, placement.revision, self._now(), lines)
+            self._note_last_words(placement.service, words)
+
     async def _create(self, placement: Placement) -> None:
         """Start what the record says; where it has changed its mind meanwhile, nothing is started."""
         record = self._record()
         service, revision = record.services.get(placement.service), record.revisions.get(placement.revision)
-        if service is None or revision is None or placement.instance not in record.placements:
+        is_standby = placement.instance in record.standby
+        is_wanted = is_standby or placement.instance in record.placements
+        if service is None or revision is None or not is_wanted:
             return
         app = record.apps.get(service.app) or App(service.app, service.team, ())
         await self._ensure_ground(app, revision.template)
@@ -106,6 +142,7 @@ class Actor:
             placement.resources,
             app.network_definitions,
             app.volumes,
+            is_standby,
         )
         await self._engine.create(spec)
         self._watcher.look_at(placement.instance)

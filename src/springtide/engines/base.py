@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition
@@ -76,6 +76,8 @@ class InstanceSpec:
     networks: tuple[NetworkDefinition, ...] = ()
     """Those of the app that need more than a name."""
     volumes: tuple[VolumeDefinition, ...] = ()
+    is_standby: bool = False
+    """It is to stand by: no name of its service, and none of its own, leads to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,14 @@ class Command:
     has_input: bool = False
     tty: bool = False
     companion: str = ""
+
+
+class Pull(StrEnum):
+    """When an image is pulled; in the words of Compose's ``pull_policy``."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class OutputStream(StrEnum):
@@ -276,16 +286,17 @@ class Engine(Protocol):
         """What these instances use; those that don't run are left out."""
         ...
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
-        """Build an image from a directory; the image's immutable id. Needs BUILD.
+    async def build(self, spec: BuildSpec) -> str:
+        """Build an image from a directory of this machine; the image's immutable id. Needs BUILD.
 
-        Raises EngineError with the build's last lines.
+        Raises EngineError with the build's last lines; LacksCapabilityError for what the engine can't do,
+        before anything is built.
         """
         ...
 
-    async def resolve_image(self, reference: str) -> str:
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
         """The immutable reference of an image: its repository digest, or its id where it has none.
 
-        Pulls where the engine doesn't have it. Raises ImageMissingError.
+        Raises ImageMissingError where the engine doesn't have it and may not or can't pull it.
         """
         ...

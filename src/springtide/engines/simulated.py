@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from springtide.engines.base import (
     Capability,
@@ -15,6 +14,7 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
+    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -26,6 +26,7 @@ from springtide.engines.simulated_machine import (
     SimulatedMachine,
     unreachable_error,
 )
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import EngineError, ImageMissingError, LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named
@@ -297,15 +298,21 @@ class SimulatedEngine:
 
     # Images
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
+    async def build(self, spec: BuildSpec) -> str:
         self._need(Capability.BUILD)
-        await self.faults.before("build", str(context))
-        return _image_id(f"{context}|{dockerfile}|{sorted(arguments.items())}")
+        await self.faults.before("build", str(spec.context))
+        return _image_id(repr(spec))
 
-    async def resolve_image(self, reference: str) -> str:
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
         await self.faults.before("resolve_image", reference)
-        if reference in self.machine_state.missing_images:
+        machine = self.machine_state
+        if reference in machine.missing_images or (pull is Pull.NEVER and reference in machine.unpulled_images):
             raise _image_missing(reference)
+        machine.unpulled_images.discard(reference)
+        if pull is Pull.ALWAYS and reference in machine.newer_images:
+            machine.images[reference] = machine.newer_images.pop(reference)
+        if reference in machine.images:
+            return machine.images[reference]
         return reference if reference.startswith("sha256:") else _image_id(reference)
 
     def _container(self, id: InstanceId) -> SimulatedContainer:

@@ -16,12 +16,9 @@ from springtide.model.errors import ComposeFileError
 
 EXTENSION = "x-springtide"
 
-_LATER = "Leave it out: Springtide doesn't do this yet."
-_LIMITS = "Write it under `deploy.resources`."
+LATER = "Leave it out: Springtide doesn't do this yet."
+_WINDOWS = "Write `cpus`: this means something to Windows only."
 _HARDENED = "Leave it out: Springtide starts every instance with few rights, and this would widen them."
-_STORAGE = "Leave it out, or keep the state in a service outside Springtide: instances have no volumes yet."
-_FIXED = "Leave it out: Springtide names and addresses instances, since there may be many of them."
-_PLACED = "Leave it out: Springtide decides where instances run."
 _DEVICES = "Leave it out: instances get no devices yet."
 
 
@@ -40,7 +37,7 @@ class KeyTable:
 TOP_LEVEL = KeyTable(
     frozenset({"configs", "include", "name", "networks", "secrets", "services", "version", "volumes"}),
     {
-        "models": _LATER,
+        "models": LATER,
     },
 )
 
@@ -48,6 +45,7 @@ SERVICE = KeyTable(
     frozenset(
         {
             "annotations",
+            "attach",
             "blkio_config",
             "build",
             "cap_add",
@@ -56,6 +54,7 @@ SERVICE = KeyTable(
             "cgroup_parent",
             "command",
             "configs",
+            "container_name",
             "cpu_period",
             "cpu_quota",
             "cpu_rt_period",
@@ -65,6 +64,7 @@ SERVICE = KeyTable(
             "cpuset",
             "depends_on",
             "deploy",
+            "develop",
             "device_cgroup_rules",
             "devices",
             "dns",
@@ -85,7 +85,9 @@ SERVICE = KeyTable(
             "ipc",
             "label_file",
             "labels",
+            "links",
             "logging",
+            "mac_address",
             "mem_limit",
             "mem_reservation",
             "mem_swappiness",
@@ -96,6 +98,7 @@ SERVICE = KeyTable(
             "oom_score_adj",
             "pid",
             "pids_limit",
+            "platform",
             "ports",
             "privileged",
             "profiles",
@@ -118,72 +121,70 @@ SERVICE = KeyTable(
             "userns_mode",
             "uts",
             "volumes",
+            "volumes_from",
             "working_dir",
         }
     ),
     {
-        "attach": "Leave it out: `springtide logs` shows what a service writes.",
-        "container_name": _FIXED,
-        "cpu_count": _LIMITS,
-        "cpu_percent": _LIMITS,
-        "credential_spec": _LATER,
-        "develop": "Leave it out: it belongs to a file for development.",
-        "external_links": "Put both services into one network.",
+        "cpu_count": _WINDOWS,
+        "cpu_percent": _WINDOWS,
+        "credential_spec": LATER,
+        "external_links": "Put both into one network that is `external`: there its name is found.",
         "gpus": _DEVICES,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
-        "links": "Use the other service's name: services of one network find one another.",
-        "mac_address": _FIXED,
-        "models": _LATER,
-        "platform": "Write it as `deploy.placement.constraints: [node.platform.arch==…]`.",
+        "models": LATER,
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
-        "provider": _LATER,
+        "provider": LATER,
         "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "use_api_socket": _HARDENED,
-        "volumes_from": _STORAGE,
     },
 )
 
+_RIGHTS = "Leave it out: builds run with an ordinary container's rights."
+_ATTESTATIONS = "Leave it out: images stay in the engine, which keeps no attestations."
 BUILD = KeyTable(
-    frozenset({"context", "dockerfile", "args"}),
-    dict.fromkeys(
-        (
-            "additional_contexts",
+    frozenset(
+        {
+            "args",
             "cache_from",
-            "cache_to",
+            "context",
+            "dockerfile",
             "dockerfile_inline",
-            "entitlements",
             "extra_hosts",
-            "isolation",
             "labels",
             "network",
             "no_cache",
             "platforms",
-            "privileged",
-            "provenance",
             "pull",
-            "sbom",
             "secrets",
             "shm_size",
-            "ssh",
             "tags",
             "target",
             "ulimits",
-        ),
-        "Leave it out, or build the image yourself and name it under `image`.",
+        }
     ),
+    {
+        "additional_contexts": "Leave it out: the engine's API takes one directory. Copy from an image instead: "
+        "`COPY --from=IMAGE`.",
+        "cache_to": "Leave it out: the engine keeps the steps of its builds by itself.",
+        "entitlements": _RIGHTS,
+        "isolation": "Leave it out: it means something to Windows only.",
+        "privileged": _RIGHTS,
+        "provenance": _ATTESTATIONS,
+        "sbom": _ATTESTATIONS,
+        "ssh": "Give the step a key of its own as one of `secrets`.",
+    },
 )
 
 DEPLOY = KeyTable(
-    frozenset({"replicas", "resources", "placement"}),
+    frozenset({"endpoint_mode", "mode", "replicas", "resources", "placement"}),
     {
-        "endpoint_mode": _LATER,
         "labels": "Write them under the service's own `labels`.",
-        "mode": "Leave it out: services are replicated.",
         "restart_policy": "Leave it out: Springtide starts again whatever stops.",
-        "rollback_config": _LATER,
-        "update_config": _LATER,
+        "rollback_config": LATER,
+        "update_config": LATER,
     },
 )
 DEPLOY_RESOURCES = KeyTable(frozenset({"limits", "reservations"}))
@@ -200,95 +201,15 @@ PLACEMENT = KeyTable(frozenset({"constraints", "preferences", "max_replicas_per_
 PREFERENCE = KeyTable(frozenset({"spread"}))
 
 HEALTHCHECK = KeyTable(
-    frozenset({"test", "interval", "timeout", "retries", "start_period", "disable"}),
-    {"start_interval": "Leave it out: a starting instance is probed often already."},
+    frozenset({"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}),
 )
 
 PORT = KeyTable(
-    frozenset({"target", "published", "protocol", "mode", "host_ip"}),
-    {
-        "app_protocol": _LATER,
-        "name": "Leave it out.",
-    },
+    frozenset({"target", "published", "protocol", "mode", "host_ip", "name"}),
+    {"app_protocol": "Leave it out: the router speaks HTTP on host names, and TCP on ports."},
 )
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
-
-NETWORK = KeyTable(
-    frozenset(
-        {
-            "attachable",
-            "driver",
-            "driver_opts",
-            "enable_ipv4",
-            "enable_ipv6",
-            "external",
-            "internal",
-            "ipam",
-            "labels",
-            "name",
-        }
-    )
-)
-IPAM = KeyTable(frozenset({"config", "driver", "options"}))
-ADDRESS_POOL = KeyTable(frozenset({"aux_addresses", "gateway", "ip_range", "subnet"}))
-SERVICE_NETWORK = KeyTable(
-    frozenset(
-        {
-            "aliases",
-            "driver_opts",
-            "gw_priority",
-            "interface_name",
-            "ipv4_address",
-            "ipv6_address",
-            "link_local_ips",
-            "mac_address",
-            "priority",
-        }
-    )
-)
-
-VOLUME = KeyTable(frozenset({"driver", "driver_opts", "external", "labels", "name"}))
-_FILES_ELSEWHERE = {
-    "external": "Write it as `file:` or `environment:`: nobody else keeps files for Springtide.",
-    "driver": "Write it as `file:` or `environment:`.",
-    "driver_opts": "Write it as `file:` or `environment:`.",
-    "template_driver": "Write the value itself, with the file's own variables.",
-    "labels": "Leave it out: the file goes straight into the instance.",
-}
-CONFIG = KeyTable(frozenset({"content", "environment", "file", "name"}), _FILES_ELSEWHERE)
-SECRET = KeyTable(frozenset({"environment", "file", "name"}), _FILES_ELSEWHERE)
-SERVICE_FILE = KeyTable(frozenset({"gid", "mode", "source", "target", "uid"}))
-MOUNT = KeyTable(
-    frozenset({"bind", "read_only", "source", "target", "tmpfs", "type", "volume"}),
-    {"consistency": "Leave it out: it means nothing on Linux.", "image": _LATER},
-)
-BIND = KeyTable(frozenset({"create_host_path", "propagation", "recursive", "selinux"}))
-VOLUME_MOUNT = KeyTable(
-    frozenset({"nocopy", "subpath"}), {"labels": "Write them under the top-level volume's `labels`."}
-)
-TMPFS = KeyTable(frozenset({"mode", "size"}))
-LOGGING = KeyTable(frozenset({"driver", "options"}))
-BLKIO = KeyTable(
-    frozenset(
-        {"device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops", "weight", "weight_device"}
-    )
-)
-
-APP_EXTENSION = KeyTable(frozenset({"team"}))
-SERVICE_EXTENSION = KeyTable(
-    frozenset({"team", "route", "ladder", "scale", "band", "line_load", "placement", "resources"}),
-)
-ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
-SCALE = KeyTable(
-    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
-    {"standby": "Leave it out: there are no paused instances yet."},
-)
-
-OWN_PLACEMENT = KeyTable(
-    frozenset({"site", "isolation", "near", "apart", "domain"}),
-    dict.fromkeys(("constraints", "preferences", "max_replicas_per_node"), "Write it under `deploy.placement`."),
-)
 
 
 def refusal_of(failure: ComposeFileError) -> ComposeFileError | None:
