@@ -176,12 +176,11 @@ BUILD = KeyTable(
 )
 
 DEPLOY = KeyTable(
-    frozenset({"replicas", "resources", "placement"}),
+    frozenset({"replicas", "resources", "restart_policy", "placement"}),
     {
         "endpoint_mode": _LATER,
         "labels": "Write them under the service's own `labels`.",
         "mode": "Leave it out: services are replicated.",
-        "restart_policy": "Leave it out: Springtide starts again whatever stops.",
         "rollback_config": _LATER,
         "update_config": _LATER,
     },
@@ -211,6 +210,8 @@ PORT = KeyTable(
         "name": "Leave it out.",
     },
 )
+
+RESTART_POLICY = KeyTable(frozenset({"condition", "delay", "max_attempts", "window"}))
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
 

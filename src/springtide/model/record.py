@@ -14,6 +14,7 @@ from springtide.model.identifiers import AppName, InstanceId, RevisionId, Servic
 from springtide.model.leases import Lease, LedgerEntry
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, Rental
+from springtide.model.runs import Run
 from springtide.model.workloads import App, Revision, Service
 
 
@@ -31,6 +32,8 @@ class Kind(StrEnum):
     RENTAL = "rental"
     LEDGER = "ledger"
     EVENT = "event"
+    RUN = "run"
+    """Per one-shot service: how far its present revision has come."""
 
 
 VALUE_TYPES: Mapping[Kind, type] = MappingProxyType(
@@ -45,6 +48,7 @@ VALUE_TYPES: Mapping[Kind, type] = MappingProxyType(
         Kind.RENTAL: Rental,
         Kind.LEDGER: LedgerEntry,
         Kind.EVENT: Event,
+        Kind.RUN: Run,
     }
 )
 
@@ -102,6 +106,7 @@ class Record:
     leases: Mapping[str, Lease] = field(default_factory=_none)
     rentals: Mapping[str, Rental] = field(default_factory=_none)
     ledger: Mapping[str, LedgerEntry] = field(default_factory=_none)
+    runs: Mapping[ServiceId, Run] = field(default_factory=_none)
 
     def after(self, commit: Commit) -> Record:
         """The record as it stands after this commit."""
@@ -118,6 +123,7 @@ _FIELD_OF_KIND: Mapping[Kind, str] = MappingProxyType(
         Kind.LEASE: "leases",
         Kind.RENTAL: "rentals",
         Kind.LEDGER: "ledger",
+        Kind.RUN: "runs",
     }
 )
 

@@ -13,6 +13,7 @@ from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
 from springtide.planning.evictions import RESTART, REVISION
 from springtide.planning.index import Index
+from springtide.planning.one_shots import kept_instances
 from springtide.planning.settlement import drain_has_ended
 
 FIRST_RETRY_SECONDS = 0.5
@@ -151,7 +152,8 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
         elif id not in index.instances:
             actions.append(CreateInstance(placement))
     grace_seconds = index.record.fleet.reclaim.grace_seconds
-    strangers = sorted(id for id in stirring if id in index.instances and id not in after.placements)
+    kept = kept_instances(after)
+    strangers = sorted(id for id in stirring if id in index.instances and id not in after.placements and id not in kept)
     actions += [DeleteInstance(id, grace_seconds) for id in strangers]
     return actions
 
@@ -182,6 +184,7 @@ def _machine_actions(index: Index, after: Record) -> list[Action]:
 def _app_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
     present = [id for id, count in draft.board.counts.items() if count]
     used = {after.services[id].app for id in present if id in after.services}
+    present += [index.instances[id].service for id in draft.index.ground.unsettled if id in index.instances]
     leftover = {str(id).partition("/")[0] for id in present}
     return [
         ClearApp(name)
