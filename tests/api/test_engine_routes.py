@@ -61,14 +61,17 @@ async def test_a_follower_of_an_instance_that_the_engine_lost_gets_the_sentence(
 
 
 async def test_an_image_is_built_from_a_directory(api: httpx.AsyncClient, tmp_path: Path) -> None:
-    answer = await api.post("/images/build", json={"context": str(tmp_path), "arguments": {"A": "1"}})
-    assert (answer.status_code, answer.json()["notices"]) == (200, [])
+    answer = await api.post("/images/build", json={"context": str(tmp_path), "arguments": [["A", "1"]]})
+    assert answer.status_code == 200
     assert answer.json()["image"].startswith("sha256:")
 
 
-async def test_a_tag_that_is_not_written_is_said_not_ignored(api: httpx.AsyncClient, tmp_path: Path) -> None:
-    answer = await api.post("/images/build", json={"context": str(tmp_path), "tag": "shop:1"})
-    assert answer.json()["notices"] == ["The image is known by its id, not as shop:1: tags are not written yet."]
+async def test_a_secret_that_is_not_in_base_64_is_refused_and_not_shown(api: httpx.AsyncClient, tmp_path: Path) -> None:
+    answer = await api.post(
+        "/images/build", json={"context": str(tmp_path), "secrets": [{"id": "a", "encoded": "h?sh"}]}
+    )
+    assert answer.status_code == 422
+    assert "h?sh" not in answer.text
 
 
 @pytest.mark.parametrize("context", ["/nowhere/at/all", "relative", "/\0"])

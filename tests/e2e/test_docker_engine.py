@@ -15,6 +15,7 @@ from springtide.engines.base import InstanceSpec
 from springtide.engines.docker import DockerEngine
 from springtide.engines.docker_api import decoded
 from springtide.engines.docker_usage import CgroupFiles, usage_of_statistics
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import EngineError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.networks import NetworkDefinition
@@ -230,23 +231,6 @@ async def test_an_engine_that_comes_back_is_used_again_by_the_same_object(tmp_pa
     await engine.close()
 
 
-async def test_a_built_image_is_pinned_by_its_id_and_leaves_out_what_is_ignored(
-    engine: DockerEngine, docker: Docker, tmp_path: Path
-) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nARG WORD\nCOPY . /files\nRUN echo $WORD > /word\n")
-    (tmp_path / ".dockerignore").write_text("*.secret\n")
-    (tmp_path / "a.txt").write_text("a")
-    (tmp_path / "b.secret").write_text("b")
-    image = await engine.build(tmp_path, "Dockerfile", {"WORD": "tide"})
-    assert image.startswith("sha256:")
-    assert await engine.resolve_image(image) == image
-    await engine.create(a_spec(image=image))
-    listed = await engine.exec(InstanceId("tide-web-1"), ("sh", "-c", "ls /files; cat /word"), 5)
-    assert listed.output.split() == ["Dockerfile", "a.txt", "tide"]
-    labels = (await docker.images.inspect(image))["Config"]["Labels"]
-    assert labels == {"springtide.installation": engine._names.installation}
-
-
 async def test_a_container_that_somebody_runs_from_a_built_image_is_no_instance(
     engine: DockerEngine, docker: Docker, tmp_path: Path
 ) -> None:
@@ -254,7 +238,7 @@ async def test_a_container_that_somebody_runs_from_a_built_image_is_no_instance(
     first = asyncio.ensure_future(anext(changes))
     await asyncio.sleep(0.2)
     (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN true\n")
-    image = await engine.build(tmp_path, "Dockerfile", {})
+    image = await engine.build(BuildSpec(tmp_path))
     by_hand = await docker.containers.run({"Image": image, "Cmd": list(WAIT)})
     try:
         assert await engine.list() == []
@@ -264,15 +248,8 @@ async def test_a_container_that_somebody_runs_from_a_built_image_is_no_instance(
         await by_hand.delete(force=True)
 
 
-async def test_a_failed_build_shows_its_last_lines(engine: DockerEngine, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo nearly there && exit 3\n")
-    with pytest.raises(EngineError, match="nearly there") as failed:
-        await engine.build(tmp_path, "Dockerfile", {})
-    assert "exit 3" in failed.value.sentence
-
-
 async def test_the_sample_app_becomes_ready_within_its_reservation(engine: DockerEngine) -> None:
-    image = await engine.build(REPOSITORY / "examples" / "tide", "Dockerfile", {})
+    image = await engine.build(BuildSpec(REPOSITORY / "examples" / "tide"))
     await engine.create(a_spec(image=image, command=None))
     seen = await until_passing(engine, "tide-web-1", HttpProbe(8000, "/healthz"))
     used = (await engine.usage([seen.id]))[seen.id]

@@ -30,20 +30,29 @@ services:
     x-springtide: {team: feed, route: {host: pods.localhost, port: 8000}}
   side:
     <<: *waiting
+    image: pods/side:1
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM springtide/busybox:1
+        RUN --mount=type=secret,id=word wc -c < /run/secrets/word > /length
+      secrets: [word]
     network_mode: service:web
     pid: service:web
     command:
       - sh
       - -c
-      - mkdir /www; echo side > /www/index.html; httpd -p 9000 -h /www;
+      - mkdir /www; echo side $$(cat /length) > /www/index.html; httpd -p 9000 -h /www;
         until wget -qO- http://127.0.0.1:8000/ 2>/dev/null; do sleep 0.1; done; exec sleep 600
     healthcheck: {test: ["CMD", "wget", "-qO-", "http://127.0.0.1:9000/"]}
+secrets: {word: {file: ./word}}
 """
 
 
 def test_a_pod_from_a_file_is_scaled_and_repaired_as_a_whole(machine: Machine, tmp_path: Path) -> None:
     file = tmp_path / "compose.yaml"
     file.write_text(POD)
+    (tmp_path / "word").write_text("springtide")
     machine.up()
     machine.springtide("deploy", "-f", str(file))
     assert machine.get("pods.localhost") == 200
@@ -52,9 +61,8 @@ def test_a_pod_from_a_file_is_scaled_and_repaired_as_a_whole(machine: Machine, t
     assert [each["containers"] for each in machine.asked("ps", "web")] == [["web", "side"]] * 2
 
     logs = set(machine.springtide("logs", "web").stdout.splitlines())
-    assert logs == {
-        f"pods-web-{n}/{own} | {other}" for n in (1, 2) for own, other in (("web", "side"), ("side", "web"))
-    }
+    said = {"web": "side 10", "side": "web"}
+    assert logs == {f"pods-web-{n}/{own} | {heard}" for n in (1, 2) for own, heard in said.items()}
     assert machine.springtide("logs", "pods-web-1", "--container", "side").stdout == "web\n"
     seen = machine.springtide("exec", "-T", "--container", "side", "pods-web-1", "ps", "-o", "args").stdout
     assert "-p 8000" in seen, "it sees the processes of web"

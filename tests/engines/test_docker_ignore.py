@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from springtide.engines.docker_build_context import pack_context
 from springtide.engines.docker_ignore import IgnoreRules
-from springtide.engines.docker_images import pack_context
+from springtide.model.builds import BuildSpec
 
 CASES = [
     ("*.md", "README.md", True),
@@ -40,5 +41,6 @@ def test_the_dockerfile_goes_along_whatever_the_rules_say(tmp_path: Path) -> Non
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "app.py").write_text("")
     (tmp_path / ".dockerignore").write_text("*\n")
-    with pack_context(tmp_path, "Dockerfile") as archive, tarfile.open(fileobj=archive) as tar:
-        assert tar.getnames() == [".dockerignore", "Dockerfile"]
+    archive, dockerfile = pack_context(BuildSpec(tmp_path))
+    with archive, tarfile.open(fileobj=archive) as tar:
+        assert (tar.getnames()[1:], dockerfile) == ([".dockerignore", "Dockerfile"], "Dockerfile")

@@ -16,19 +16,16 @@ from springtide.formats.compose import load_app
 from springtide.formats.compose_keys import (
     DEPLOY,
     HEALTHCHECK,
-    OWN_PLACEMENT,
     PLACEMENT,
     PORT,
     PREFERENCE,
-    ROUTE,
-    SCALE,
     SERVICE,
-    SERVICE_EXTENSION,
     TOP_LEVEL,
 )
 from springtide.formats.dotenv import parse_dotenv
 from springtide.formats.fleet import fleet_schema, parse_fleet
 from springtide.formats.interpolation import interpolate
+from springtide.formats.springtide_keys import OWN_PLACEMENT, ROUTE, SCALE, SERVICE_EXTENSION
 from springtide.model.errors import ComposeFileError, FleetFileError, RefusedError
 from tests.formats.compose_files import FLEET_TEXT, two_team_fleet
 

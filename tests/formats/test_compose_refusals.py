@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from springtide.formats.compose_keys import BUILD, CONFIG, DEPLOY, SERVICE, TOP_LEVEL
+from springtide.formats.compose_keys import BUILD, DEPLOY, SERVICE, TOP_LEVEL
+from springtide.formats.compose_part_keys import CONFIG
 from tests.formats.compose_files import load, refusal, service_text
 
 # Lines of the one service start at 5: (its lines, line, key, words of the sentence, words of the remedy).

@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 
 from springtide.formats.compose_keys import (
+    BUILD,
     DEPLOY,
     HEALTHCHECK,
-    OWN_PLACEMENT,
     PLACEMENT,
-    SCALE,
     SERVICE,
-    SERVICE_EXTENSION,
     TOP_LEVEL,
     KeyTable,
 )
 from springtide.formats.fleet import fleet_schema, parse_fleet
+from springtide.formats.springtide_keys import OWN_PLACEMENT, SCALE, SERVICE_EXTENSION
 from springtide.model.identifiers import PoolName
 from springtide.model.workloads import Band, Constraint
 from tests.formats.compose_files import labelled_fleet, load
@@ -87,7 +86,7 @@ def test_the_reference_lists_what_is_supported_and_refused(place: str, table: Ke
     assert row("What is refused", place) == set(table.refused)
 
 
-@pytest.mark.parametrize(("place", "table"), [("`deploy`", DEPLOY), ("`healthcheck`", HEALTHCHECK)])
+@pytest.mark.parametrize(("place", "table"), [("`build`", BUILD), ("`deploy`", DEPLOY), ("`healthcheck`", HEALTHCHECK)])
 def test_the_reference_lists_what_stands_inside(place: str, table: KeyTable) -> None:
     assert row("What is supported", place) >= table.supported
     assert row("What is refused", place) >= set(table.refused)

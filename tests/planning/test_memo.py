@@ -20,15 +20,16 @@ from springtide.planning.ground import EMPTY_GROUND
 from springtide.planning.index import Index, RecordChanged, advance, ground_of
 from springtide.planning.news import Seen
 from springtide.planning.planner import Plan, plan
+from springtide.planning.tally import Tally
 from tests.planning.examples import examples
 from tests.planning.strategies import Spec, histories
 from tests.planning.world import World
 
 
 def forgetful(index: Index) -> Index:
-    """The index with nothing that only saves time: no ground, no memos, no rungs, nothing that pools have answered."""
+    """The index with nothing that only saves time: no ground, memo, rung or sum, nothing that pools have answered."""
     nothing: MappingProxyType[Any, Any] = MappingProxyType({})
-    carry = replace(index.carry, memos=nothing, rungs=nothing, seen=Seen())
+    carry = replace(index.carry, memos=nothing, rungs=nothing, seen=Seen(), tally=None, use=None)
     return replace(index, carry=carry, ground=EMPTY_GROUND)
 
 
@@ -120,3 +121,22 @@ def test_a_ground_that_was_kept_up_to_date_equals_one_built_anew(spec: Spec) -> 
         assert (kept.used[:, columns] == anew.used).all()
 
     spec.play(look)
+
+
+@examples(1)
+@given(histories())
+def test_a_tally_that_was_made_from_the_one_before_equals_one_made_anew(spec: Spec) -> None:
+    def look(index: Index, made: Plan) -> None:
+        ground, services = ground_of(index), index.record.services
+        kept = Tally.of(ground.layout, services, ground.groups, index.carry.tally)
+        anew = Tally.of(ground.layout, services, ground.groups)
+        assert counted(kept) == counted(anew)
+        assert kept.uses.left == anew.uses.left
+
+    spec.play(look)
+
+
+def counted(tally: Tally) -> list[dict[Any, Any]]:
+    """What it has counted, without noughts."""
+    sums = (tally.counts, tally.services_in, tally.owner_use, tally.guest_use, tally.band_use)
+    return [{key: value for key, value in each.items() if value} for each in sums]

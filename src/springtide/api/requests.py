@@ -38,14 +38,5 @@ class ScaleRequest(Asked):
         return self.minimum or 0, self.maximum or 0
 
 
-class BuildRequest(Asked):
-    """``context`` is an absolute directory on the control plane's machine."""
-
-    context: str = Field(min_length=1)
-    dockerfile: str = Field(default="Dockerfile", min_length=1)
-    arguments: dict[str, str] = {}
-    tag: str | None = None
-
-
 class ResolveRequest(Asked):
     reference: str = Field(min_length=1)

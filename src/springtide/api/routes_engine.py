@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from springtide.api.platform import Platform
-from springtide.api.requests import BuildRequest, ResolveRequest
+from springtide.api.requests import ResolveRequest
 from springtide.api.routes_insides import Container, companion_named
 from springtide.api.streams import STREAM, event_stream
 from springtide.api.wire import ImageWire
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import InputError
 from springtide.model.identifiers import InstanceId
 
@@ -26,12 +27,10 @@ def engine_routes(platform: Platform) -> APIRouter:
     routes = APIRouter(tags=["engine"])
 
     @routes.post("/images/build")
-    async def build(wish: BuildRequest) -> ImageWire:
+    async def build(wish: Annotated[BuildSpec, Body()]) -> ImageWire:
         """Build an image from a directory of the control plane's machine; the image's immutable id."""
-        context = _context(wish.context)
-        image = await platform.engine.build(context, wish.dockerfile, wish.arguments)
-        notices = [f"The image is known by its id, not as {wish.tag}: tags are not written yet."] if wish.tag else []
-        return ImageWire(image=image, notices=notices)
+        _check_context(wish.context)
+        return ImageWire(image=await platform.engine.build(wish))
 
     @routes.post("/images/resolve")
     async def resolve(wish: ResolveRequest) -> ImageWire:
@@ -53,16 +52,14 @@ def engine_routes(platform: Platform) -> APIRouter:
     return routes
 
 
-def _context(text: str) -> Path:
-    path = Path(text)
-    if "\0" in text or not path.is_absolute() or not path.is_dir():
+def _check_context(path: Path) -> None:
+    if "\0" in str(path) or not path.is_absolute() or not path.is_dir():
         raise InputError(
-            f"{text!r} is no directory of this machine.",
+            f"{str(path)!r} is no directory of this machine.",
             file="images/build",
             key="context",
             remedy="Give an absolute path to the directory that has the Dockerfile.",
         )
-    return path
 
 
 async def _lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:

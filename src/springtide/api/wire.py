@@ -371,7 +371,6 @@ class ImageWire(Wire):
     """An immutable image reference."""
 
     image: str
-    notices: list[str] = Field(default_factory=list)
 
 
 class DeployedWire(Wire):

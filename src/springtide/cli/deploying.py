@@ -16,6 +16,7 @@ from springtide.model.errors import ComposeFileError, InputError
 
 if TYPE_CHECKING:
     from springtide.formats.app_specs import AppSpec, DeployedApp, ImageSpec
+    from springtide.model.builds import BuildSpec
     from springtide.model.fleet import Fleet
 
 LOOK_SECONDS = 0.2
@@ -112,17 +113,10 @@ class Deployment:
         begun = time.monotonic()
         if spec.build is not None:
             self.tell(f"{spec.name}: building {spec.build.context}")
-            body = {
-                "context": str(spec.build.context),
-                "dockerfile": spec.build.dockerfile,
-                "arguments": dict(spec.build.arguments),
-            }
-            answer = self.client.send("POST", "images", "build", body=body)
+            answer = self.client.send("POST", "images", "build", body=_as_json(spec.build))
         else:
             self.tell(f"{spec.name}: looking for {spec.image}")
             answer = self.client.send("POST", "images", "resolve", body={"reference": spec.image})
-        for notice in answer.get("notices", []):
-            self.tell(f"note: {notice}")
         image = str(answer["image"])
         self.tell(f"{spec.name}: {image.removeprefix('sha256:')[:19]} ({time.monotonic() - begun:.1f} s)")
         return image
@@ -157,8 +151,10 @@ def _environment(file: Path | None) -> dict[str, str]:
 
 def app_json(deployed: DeployedApp) -> Any:
     """The app as the API takes it."""
+    return _as_json(deployed)
+
+
+def _as_json(said: DeployedApp | BuildSpec) -> Any:
     from pydantic import TypeAdapter
 
-    from springtide.formats.app_specs import DeployedApp
-
-    return TypeAdapter(DeployedApp).dump_python(deployed, mode="json")
+    return TypeAdapter(type(said)).dump_python(said, mode="json")

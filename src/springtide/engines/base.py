@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition
@@ -276,10 +276,11 @@ class Engine(Protocol):
         """What these instances use; those that don't run are left out."""
         ...
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
-        """Build an image from a directory; the image's immutable id. Needs BUILD.
+    async def build(self, spec: BuildSpec) -> str:
+        """Build an image from a directory of this machine; the image's immutable id. Needs BUILD.
 
-        Raises EngineError with the build's last lines.
+        Raises EngineError with the build's last lines; LacksCapabilityError for what the engine can't do,
+        before anything is built.
         """
         ...
 

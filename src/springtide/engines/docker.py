@@ -7,7 +7,6 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
@@ -42,6 +41,7 @@ from springtide.engines.docker_logs import read_lines, read_raw_lines
 from springtide.engines.docker_networks import DockerNetworks, DockerVolumes
 from springtide.engines.docker_usage import CgroupFiles, of_pod, usage_of_statistics
 from springtide.engines.probes import NetworkProber
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import VolumeDefinition
@@ -291,8 +291,8 @@ class DockerEngine:
 
     # Images
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
-        return await self._images.build(context, dockerfile, arguments)
+    async def build(self, spec: BuildSpec) -> str:
+        return await self._images.build(spec)
 
     async def resolve_image(self, reference: str) -> str:
         return await self._images.resolve(reference)

@@ -21,9 +21,8 @@ class IgnoreRules:
     always: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, context: Path, always: tuple[str, ...] = ()) -> IgnoreRules:
-        """The rules of a context; none where it has no ``.dockerignore``. ``always`` are never left out."""
-        path = context / ".dockerignore"
+    def read(cls, path: Path, always: tuple[str, ...] = ()) -> IgnoreRules:
+        """The rules of a file; none where there is no such file. ``always`` are never left out."""
         return cls.parse(path.read_text() if path.is_file() else "", always)
 
     @classmethod

@@ -1,24 +1,18 @@
-"""Images of a Docker Engine: building from a directory, and finding the immutable name of one."""
+"""Images of a Docker Engine: building them, and finding the immutable name of one."""
 
 from __future__ import annotations
 
-import asyncio
-import tarfile
-import tempfile
-from collections import deque
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from aiodocker.exceptions import DockerError
 
 from springtide.engines.docker_api import NOT_FOUND, UNREACHABLE, DockerApi, label_filter
-from springtide.engines.docker_ignore import IgnoreRules
+from springtide.engines.docker_builds import DockerBuilds
 from springtide.engines.docker_instances import ContainerNames
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import EngineError, ImageMissingError
 
-LAST_LINES = 20
-IN_MEMORY_BYTES = 16 * 2**20
 ID_LENGTH = 12
 
 
@@ -28,26 +22,11 @@ class DockerImages:
     def __init__(self, api: DockerApi, names: ContainerNames) -> None:
         self._api = api
         self._names = names
+        self._builds = DockerBuilds(api, names)
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
+    async def build(self, spec: BuildSpec) -> str:
         """The new image's id. Raises EngineError with the build's last lines."""
-        if not (context / dockerfile).is_file():
-            raise EngineError(
-                f"There is no {dockerfile} in {context}, so nothing can be built.",
-                remedy="Write one, or name another under build: dockerfile.",
-            )
-        last_lines: deque[str] = deque(maxlen=LAST_LINES)
-        with await asyncio.to_thread(pack_context, context, dockerfile) as archive:
-            try:
-                image = await self._run_build(archive, dockerfile, arguments, last_lines)
-            except EngineError as error:
-                if not isinstance(error.__cause__, DockerError) or error.__cause__.status == UNREACHABLE:
-                    raise
-                shown = "\n".join([*last_lines, error.__cause__.message.strip()])
-                raise EngineError(
-                    f"Building {context / dockerfile} failed. Its last lines:\n{shown}\n",
-                    remedy="Correct the Dockerfile or the files that it copies, and deploy again.",
-                ) from error
+        image = await self._builds.build(spec)
         await self._keep(image)
         return image
 
@@ -70,28 +49,6 @@ class DockerImages:
         for image in images:
             with self._api.call(f"remove the image {image['Id']}", tolerate=(NOT_FOUND,)):
                 await self._api.client.images.delete(image["Id"], force=True)
-
-    async def _run_build(
-        self, archive: IO[bytes], dockerfile: str, arguments: Mapping[str, str], last_lines: deque[str]
-    ) -> str:
-        image = ""
-        steps = self._api.client.images.build(
-            fileobj=archive,
-            encoding="identity",
-            path_dockerfile=dockerfile,
-            buildargs=arguments,
-            labels=self._names.labels,
-            rm=True,
-            forcerm=True,
-            stream=True,
-        )
-        with self._api.call(f"build {dockerfile}"):
-            async for step in steps:
-                last_lines.extend(str(step.get("stream", "")).splitlines())
-                image = step.get("aux", {}).get("ID", image)
-        if not image:
-            raise EngineError(f"The Docker Engine built {dockerfile} but named no image.")
-        return image
 
     async def _keep(self, image: str) -> None:
         """Tag the image, so that pruning dangling images doesn't take it."""
@@ -118,25 +75,6 @@ class DockerImages:
         repository = _repository(reference)
         digests: Iterable[str] = inspected.get("RepoDigests") or ()
         return next((each for each in digests if each.partition("@")[0] == repository), str(inspected["Id"]))
-
-
-def pack_context(context: Path, dockerfile: str) -> IO[bytes]:
-    """The directory as a tar, without what ``.dockerignore`` leaves out; the Dockerfile is always in."""
-    rules = IgnoreRules.read(context, always=(dockerfile, ".dockerignore"))
-    archive = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  handed to the caller
-    with tarfile.open(mode="w", fileobj=archive) as tar:
-        for path in sorted(context.rglob("*")):
-            name = path.relative_to(context).as_posix()
-            if not rules.leaves_out(name):
-                tar.add(path, name, recursive=False, filter=_as_root)
-    archive.seek(0)
-    return archive
-
-
-def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    return entry
 
 
 def _repository(reference: str) -> str:

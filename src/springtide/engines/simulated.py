@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from springtide.engines.base import (
     Capability,
@@ -26,6 +25,7 @@ from springtide.engines.simulated_machine import (
     SimulatedMachine,
     unreachable_error,
 )
+from springtide.model.builds import BuildSpec
 from springtide.model.errors import EngineError, ImageMissingError, LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named
@@ -297,10 +297,10 @@ class SimulatedEngine:
 
     # Images
 
-    async def build(self, context: Path, dockerfile: str, arguments: Mapping[str, str]) -> str:
+    async def build(self, spec: BuildSpec) -> str:
         self._need(Capability.BUILD)
-        await self.faults.before("build", str(context))
-        return _image_id(f"{context}|{dockerfile}|{sorted(arguments.items())}")
+        await self.faults.before("build", str(spec.context))
+        return _image_id(repr(spec))
 
     async def resolve_image(self, reference: str) -> str:
         await self.faults.before("resolve_image", reference)

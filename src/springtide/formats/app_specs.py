@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from springtide.model.builds import BuildSpec
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
 from springtide.model.mounts import VolumeDefinition
 from springtide.model.networks import NetworkDefinition
@@ -17,15 +17,6 @@ from springtide.model.workloads import App, Revision, Service, Template
 
 REVISION_DIGITS = 10
 """Forty bits: among a thousand revisions of one service a clash has odds of one in two million."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSpec:
-    """How to build an image. ``dockerfile`` is relative to ``context``, an absolute directory."""
-
-    context: Path
-    dockerfile: str = "Dockerfile"
-    arguments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from springtide.formats.app_specs import (
     AppSpec,
-    BuildSpec,
     DeployedApp,
     ImageSpec,
     ServiceSpec,
     revision_id,
     with_images,
 )
+from springtide.formats.compose_build import read_build
 from springtide.formats.compose_conditions import Condition
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
@@ -32,7 +32,7 @@ from springtide.formats.compose_ports import PublishedPort, read_exposed, read_m
 from springtide.formats.compose_project import Project, read_project
 from springtide.formats.compose_resources import read_further, read_resources
 from springtide.formats.compose_restart import check_counts, read_restart_policies
-from springtide.formats.compose_template import read_build, read_template
+from springtide.formats.compose_template import read_template
 from springtide.formats.entries import Entry
 from springtide.formats.machines import Machines
 from springtide.formats.springtide_keys import ServiceExtension, read_extension, read_team
@@ -44,7 +44,7 @@ from springtide.model.networks import Attachment, NetworkDefinition
 from springtide.model.resources import Resources, total
 from springtide.model.workloads import Companion, Dependency, Route, Service, Template
 
-__all__ = ["AppSpec", "BuildSpec", "DeployedApp", "ImageSpec", "ServiceSpec", "load_app", "revision_id", "with_images"]
+__all__ = ["AppSpec", "DeployedApp", "ImageSpec", "ServiceSpec", "load_app", "revision_id", "with_images"]
 
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 
@@ -211,7 +211,8 @@ class _Reader:
             check_keys(deploy, DEPLOY)
         extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
         reserved, limits = read_resources(entry, self._fleet.defaults)
-        image = ImageSpec(name, self._image(name, entry), read_build(entry))
+        build = read_build(self._root, entry, self._project.variables)
+        image = ImageSpec(name, self._image(name, entry), build)
         template = read_template(entry, image.image, read_healthcheck(entry, test, routes, offered), limits)
         template = replace(template, files=read_files(self._root, entry, self._project.variables))
         reserved = read_further(extension.resources, reserved, self._machines.kinds)

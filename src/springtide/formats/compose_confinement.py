@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from springtide.formats.compose_keys import BLKIO, LOGGING, check_keys
-from springtide.formats.compose_reading import items_of, pairs_of, text_of, texts_of, truth_of, whole_of
+from springtide.formats.compose_keys import check_keys
+from springtide.formats.compose_part_keys import BLKIO, LOGGING
+from springtide.formats.compose_reading import hosts_of, items_of, pairs_of, text_of, texts_of, truth_of, whole_of
 from springtide.formats.entries import Entry
 from springtide.model.confinement import (
     BlockIo,
@@ -42,12 +43,10 @@ def read_isolation(service: Entry) -> Isolation:
 
 def read_naming(service: Entry) -> Naming:
     """What the service calls itself, and where it looks names up."""
-    hosts = service.get("extra_hosts")
-    named = hosts.mapping() if hosts is not None else {}
     return Naming(
         hostname=text_of(service.get("hostname")),
         domainname=text_of(service.get("domainname")),
-        extra_hosts=tuple(sorted((host, ip.text()) for host, ips in named.items() for ip in ips.sequence())),
+        extra_hosts=hosts_of(service.get("extra_hosts")),
         dns=texts_of(service.get("dns")),
         dns_search=texts_of(service.get("dns_search")),
         dns_options=texts_of(service.get("dns_opt")),
@@ -56,10 +55,9 @@ def read_naming(service: Entry) -> Naming:
 
 def read_kernel_settings(service: Entry) -> KernelSettings:
     """The service's limits and settings beside those of ``deploy.resources``."""
-    ulimits, swap, swappiness = (service.get(key) for key in ("ulimits", "memswap_limit", "mem_swappiness"))
-    named = ulimits.mapping() if ulimits is not None else {}
+    swap, swappiness = service.get("memswap_limit"), service.get("mem_swappiness")
     return KernelSettings(
-        ulimits=tuple(_ulimit(name, entry) for name, entry in sorted(named.items())),
+        ulimits=read_ulimits(service.get("ulimits")),
         sysctls=pairs_of(service.get("sysctls")),
         shm_size_bytes=whole_of(service.get("shm_size")),
         memory_swap_bytes=None if swap is None else swap.whole_number(),
@@ -75,6 +73,12 @@ def read_kernel_settings(service: Entry) -> KernelSettings:
         block_io=_block_io(service.get("blkio_config")),
         storage_options=pairs_of(service.get("storage_opt")),
     )
+
+
+def read_ulimits(section: Entry | None) -> tuple[Ulimit, ...]:
+    """Limits by name, sorted."""
+    named = section.mapping() if section is not None else {}
+    return tuple(_ulimit(name, entry) for name, entry in sorted(named.items()))
 
 
 def read_logging(service: Entry) -> Logging:

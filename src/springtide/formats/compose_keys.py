@@ -16,7 +16,7 @@ from springtide.model.errors import ComposeFileError
 
 EXTENSION = "x-springtide"
 
-_LATER = "Leave it out: Springtide doesn't do this yet."
+LATER = "Leave it out: Springtide doesn't do this yet."
 _LIMITS = "Write it under `deploy.resources`."
 _HARDENED = "Leave it out: Springtide starts every instance with few rights, and this would widen them."
 _STORAGE = "Leave it out, or keep the state in a service outside Springtide: instances have no volumes yet."
@@ -40,7 +40,7 @@ class KeyTable:
 TOP_LEVEL = KeyTable(
     frozenset({"configs", "include", "name", "networks", "secrets", "services", "version", "volumes"}),
     {
-        "models": _LATER,
+        "models": LATER,
     },
 )
 
@@ -126,18 +126,18 @@ SERVICE = KeyTable(
         "container_name": _FIXED,
         "cpu_count": _LIMITS,
         "cpu_percent": _LIMITS,
-        "credential_spec": _LATER,
+        "credential_spec": LATER,
         "develop": "Leave it out: it belongs to a file for development.",
         "external_links": "Put both services into one network.",
         "gpus": _DEVICES,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
         "links": "Use the other service's name: services of one network find one another.",
         "mac_address": _FIXED,
-        "models": _LATER,
+        "models": LATER,
         "platform": "Write it as `deploy.placement.constraints: [node.platform.arch==…]`.",
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
-        "provider": _LATER,
+        "provider": LATER,
         "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
         "use_api_socket": _HARDENED,
@@ -145,44 +145,50 @@ SERVICE = KeyTable(
     },
 )
 
+_RIGHTS = "Leave it out: builds run with an ordinary container's rights."
+_ATTESTATIONS = "Leave it out: images stay in the engine, which keeps no attestations."
 BUILD = KeyTable(
-    frozenset({"context", "dockerfile", "args"}),
-    dict.fromkeys(
-        (
-            "additional_contexts",
+    frozenset(
+        {
+            "args",
             "cache_from",
-            "cache_to",
+            "context",
+            "dockerfile",
             "dockerfile_inline",
-            "entitlements",
             "extra_hosts",
-            "isolation",
             "labels",
             "network",
             "no_cache",
             "platforms",
-            "privileged",
-            "provenance",
             "pull",
-            "sbom",
             "secrets",
             "shm_size",
-            "ssh",
             "tags",
             "target",
             "ulimits",
-        ),
-        "Leave it out, or build the image yourself and name it under `image`.",
+        }
     ),
+    {
+        "additional_contexts": "Leave it out: the engine's API takes one directory. Copy from an image instead: "
+        "`COPY --from=IMAGE`.",
+        "cache_to": "Leave it out: the engine keeps the steps of its builds by itself.",
+        "entitlements": _RIGHTS,
+        "isolation": "Leave it out: it means something to Windows only.",
+        "privileged": _RIGHTS,
+        "provenance": _ATTESTATIONS,
+        "sbom": _ATTESTATIONS,
+        "ssh": "Give the step a key of its own as one of `secrets`.",
+    },
 )
 
 DEPLOY = KeyTable(
     frozenset({"replicas", "resources", "restart_policy", "placement"}),
     {
-        "endpoint_mode": _LATER,
+        "endpoint_mode": LATER,
         "labels": "Write them under the service's own `labels`.",
         "mode": "Leave it out: services are replicated.",
-        "rollback_config": _LATER,
-        "update_config": _LATER,
+        "rollback_config": LATER,
+        "update_config": LATER,
     },
 )
 DEPLOY_RESOURCES = KeyTable(frozenset({"limits", "reservations"}))
@@ -206,7 +212,7 @@ HEALTHCHECK = KeyTable(
 PORT = KeyTable(
     frozenset({"target", "published", "protocol", "mode", "host_ip"}),
     {
-        "app_protocol": _LATER,
+        "app_protocol": LATER,
         "name": "Leave it out.",
     },
 )
@@ -214,82 +220,6 @@ PORT = KeyTable(
 RESTART_POLICY = KeyTable(frozenset({"condition", "delay", "max_attempts", "window"}))
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
-
-NETWORK = KeyTable(
-    frozenset(
-        {
-            "attachable",
-            "driver",
-            "driver_opts",
-            "enable_ipv4",
-            "enable_ipv6",
-            "external",
-            "internal",
-            "ipam",
-            "labels",
-            "name",
-        }
-    )
-)
-IPAM = KeyTable(frozenset({"config", "driver", "options"}))
-ADDRESS_POOL = KeyTable(frozenset({"aux_addresses", "gateway", "ip_range", "subnet"}))
-SERVICE_NETWORK = KeyTable(
-    frozenset(
-        {
-            "aliases",
-            "driver_opts",
-            "gw_priority",
-            "interface_name",
-            "ipv4_address",
-            "ipv6_address",
-            "link_local_ips",
-            "mac_address",
-            "priority",
-        }
-    )
-)
-
-VOLUME = KeyTable(frozenset({"driver", "driver_opts", "external", "labels", "name"}))
-_FILES_ELSEWHERE = {
-    "external": "Write it as `file:` or `environment:`: nobody else keeps files for Springtide.",
-    "driver": "Write it as `file:` or `environment:`.",
-    "driver_opts": "Write it as `file:` or `environment:`.",
-    "template_driver": "Write the value itself, with the file's own variables.",
-    "labels": "Leave it out: the file goes straight into the instance.",
-}
-CONFIG = KeyTable(frozenset({"content", "environment", "file", "name"}), _FILES_ELSEWHERE)
-SECRET = KeyTable(frozenset({"environment", "file", "name"}), _FILES_ELSEWHERE)
-SERVICE_FILE = KeyTable(frozenset({"gid", "mode", "source", "target", "uid"}))
-MOUNT = KeyTable(
-    frozenset({"bind", "read_only", "source", "target", "tmpfs", "type", "volume"}),
-    {"consistency": "Leave it out: it means nothing on Linux.", "image": _LATER},
-)
-BIND = KeyTable(frozenset({"create_host_path", "propagation", "recursive", "selinux"}))
-VOLUME_MOUNT = KeyTable(
-    frozenset({"nocopy", "subpath"}), {"labels": "Write them under the top-level volume's `labels`."}
-)
-TMPFS = KeyTable(frozenset({"mode", "size"}))
-LOGGING = KeyTable(frozenset({"driver", "options"}))
-BLKIO = KeyTable(
-    frozenset(
-        {"device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops", "weight", "weight_device"}
-    )
-)
-
-APP_EXTENSION = KeyTable(frozenset({"team"}))
-SERVICE_EXTENSION = KeyTable(
-    frozenset({"team", "route", "ladder", "scale", "band", "line_load", "placement", "resources"}),
-)
-ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
-SCALE = KeyTable(
-    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
-    {"standby": "Leave it out: there are no paused instances yet."},
-)
-
-OWN_PLACEMENT = KeyTable(
-    frozenset({"site", "isolation", "near", "apart", "domain"}),
-    dict.fromkeys(("constraints", "preferences", "max_replicas_per_node"), "Write it under `deploy.placement`."),
-)
 
 
 def refusal_of(failure: ComposeFileError) -> ComposeFileError | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from springtide.formats.compose_keys import (
+from springtide.formats.compose_keys import check_keys
+from springtide.formats.compose_part_keys import (
     BIND,
     CONFIG,
     MOUNT,
@@ -15,7 +16,6 @@ from springtide.formats.compose_keys import (
     TMPFS,
     VOLUME,
     VOLUME_MOUNT,
-    check_keys,
 )
 from springtide.formats.compose_reading import items_of, pairs_of, text_of, truth_of, whole_of
 from springtide.formats.compose_short_forms import clean_path
@@ -145,7 +145,7 @@ def _files(root: Entry, service: Entry, kind: str, variables: Mapping[str, str])
         fields = check_keys(entry, SERVICE_FILE)
         source = fields.get("source", entry)
         definition = declared.mapping()[source.text()] if declared is not None else entry
-        content = _content(definition, kind, variables)
+        content = content_of(definition, kind, variables)
         target = fields.get("target")
         path = target.text() if target is not None else source.text()
         try:
@@ -166,7 +166,8 @@ def _files(root: Entry, service: Entry, kind: str, variables: Mapping[str, str])
         )
 
 
-def _content(definition: Entry, kind: str, variables: Mapping[str, str]) -> bytes:
+def content_of(definition: Entry, kind: str, variables: Mapping[str, str]) -> bytes:
+    """What a config or secret holds now. Raises the file's error where it can't be read."""
     fields = check_keys(definition, SECRET if kind == "secrets" else CONFIG)
     if "content" in fields:
         return fields["content"].text().encode()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from springtide.formats.compose_defaults import DEFAULT_NETWORK
-from springtide.formats.compose_keys import ADDRESS_POOL, IPAM, NETWORK, SERVICE_NETWORK, check_keys
+from springtide.formats.compose_keys import check_keys
+from springtide.formats.compose_part_keys import ADDRESS_POOL, IPAM, NETWORK, SERVICE_NETWORK
 from springtide.formats.compose_reading import items_of, pairs_of, text_of, texts_of, truth_of, whole_of
 from springtide.formats.entries import Entry, did_you_mean
 from springtide.model.networks import BRIDGE, HOST, NONE, OWN_NETWORKS, AddressPool, Attachment, NetworkDefinition

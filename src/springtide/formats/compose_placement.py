@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from springtide.formats.compose_keys import EXTENSION, OWN_PLACEMENT, PLACEMENT, PREFERENCE, check_keys
+from springtide.formats.compose_keys import EXTENSION, PLACEMENT, PREFERENCE, check_keys
 from springtide.formats.entries import Entry, did_you_mean, near_name
 from springtide.formats.fleet_labels import NO_LABELS
 from springtide.formats.platforms import canonical_platform
-from springtide.formats.springtide_keys import MAX_INSTANCES
+from springtide.formats.springtide_keys import MAX_INSTANCES, OWN_PLACEMENT
 from springtide.model.identifiers import AppName, ServiceId, SiteName, service_id
 from springtide.model.workloads import Constraint, PlacementRules, neighbours_awaited
 

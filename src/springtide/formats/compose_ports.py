@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from springtide.formats.compose_keys import PORT, ROUTE, check_keys
+from springtide.formats.compose_keys import PORT, check_keys
 from springtide.formats.compose_reading import items_of, text_of
 from springtide.formats.compose_short_forms import port_number
 from springtide.formats.durations import parse_seconds
 from springtide.formats.entries import Entry
+from springtide.formats.springtide_keys import ROUTE
 from springtide.model.networks import Protocol
 from springtide.model.networks import PublishedPort as MachinePort
 from springtide.model.workloads import Route

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from springtide.formats.compose_keys import APP_EXTENSION, EXTENSION, SCALE, SERVICE_EXTENSION, check_keys
+from springtide.formats.compose_keys import EXTENSION, KeyTable, check_keys
 from springtide.formats.entries import Entry, did_you_mean
 from springtide.formats.fleet_amounts import bounded
 from springtide.formats.quantities import format_rate, parse_rate
@@ -15,6 +15,21 @@ from springtide.model.fleet import Fleet
 from springtide.model.identifiers import TeamName
 from springtide.model.leases import FULL_LADDER, Rung
 from springtide.model.workloads import Band, ScalePolicy
+
+APP_EXTENSION = KeyTable(frozenset({"team"}))
+SERVICE_EXTENSION = KeyTable(
+    frozenset({"team", "route", "ladder", "scale", "band", "line_load", "placement", "resources"}),
+)
+ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
+SCALE = KeyTable(
+    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
+    {"standby": "Leave it out: there are no paused instances yet."},
+)
+
+OWN_PLACEMENT = KeyTable(
+    frozenset({"site", "isolation", "near", "apart", "domain"}),
+    dict.fromkeys(("constraints", "preferences", "max_replicas_per_node"), "Write it under `deploy.placement`."),
+)
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 MAX_INSTANCES = 1_000_000

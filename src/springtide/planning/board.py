@@ -21,6 +21,7 @@ from springtide.planning.ground import Ground, Group, GroupKey, regrouped
 from springtide.planning.node_table import NodeTable
 from springtide.planning.pool_quotas import PoolQuotas
 from springtide.planning.rungs import KnownRungs, PoolGroup, PoolRungs, know_rungs
+from springtide.planning.tally import Tally
 
 if TYPE_CHECKING:
     from springtide.planning.crossings import Crossings
@@ -89,7 +90,7 @@ class Board:
     by_node: dict[NodeId, frozenset[InstanceId]]
     quotas: PoolQuotas
     counts: dict[ServiceId, int] = field(default_factory=dict)
-    services_in: dict[PoolName, set[ServiceId]] = field(default_factory=dict)
+    services_in: dict[PoolName, frozenset[ServiceId]] = field(default_factory=dict)
     leaving: set[InstanceId] = field(default_factory=set)
     departing: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
     unready: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
@@ -97,6 +98,8 @@ class Board:
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
     unchanged: frozenset[PoolName] = frozenset()
     """Pools that are as the plan before left them, until this one changes anything there."""
+    tally: Tally | None = None
+    """What stood at the beginning."""
     coming: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
     """How many of a service have room promised on which row."""
     crossings: Crossings | None = None
@@ -113,13 +116,16 @@ class Board:
         services: Mapping[ServiceId, Service],
         kinds: Iterable[str] = (),
         known_rungs: Mapping[PoolName, KnownRungs] | None = None,
+        known_tally: Tally | None = None,
     ) -> Board:
         """A board with the fleet's nodes and every placement on it.
 
-        ``kinds`` are those that rented nodes add; ``known_rungs`` what an earlier plan has worked out.
+        ``kinds`` are those that rented nodes add; ``known_rungs`` and ``known_tally`` what an earlier plan has
+        worked out.
         """
         layout = ground.layout
-        board = cls(
+        tally = Tally.of(layout, services, ground.groups, known_tally)
+        return cls(
             fleet=layout.fleet,
             services=services,
             pools=layout.pools,
@@ -127,11 +133,12 @@ class Board:
             placements=thawed(ground.placements),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
-            quotas=PoolQuotas.start(layout.pools, services, thawed(layout.healthy), layout.tree),
+            quotas=PoolQuotas.start(tally, thawed(layout.healthy)),
+            counts=thawed(tally.counts),
+            services_in=thawed(tally.services_in),
             known_rungs=thawed(known_rungs or {}),
+            tally=tally,
         )
-        board._sum_groups()
-        return board
 
     @property
     def rooms(self) -> Rooms:
@@ -366,7 +373,7 @@ class Board:
         row = self.table.row_of.get(placement.node)
         if service in self._standing and row is not None:
             self._standing[service][row] = self._standing[service].get(row, 0) + sign
-        self.services_in.setdefault(pool, set()).add(service)
+        self.services_in[pool] = self.services_in.get(pool, frozenset()) | {service}
         self.touched.add(placement.instance)
 
     def _count_leaving(self, placement: Placement, sign: int) -> None:
@@ -374,14 +381,6 @@ class Board:
         if row is not None:
             self.table.space.leaving[row] += sign * self.table.ask(placement.resources).vector
         self.quotas.count_leaving(placement.pool, placement.service, placement.resources.times(sign))
-
-    def _sum_groups(self) -> None:
-        """Counts and uses, group by group: there are far fewer groups than placements."""
-        for service, mine in self.groups.items():
-            self.counts[service] = sum(len(group.ids) for group in mine.values())
-            for pool, _ in mine:
-                self.services_in.setdefault(pool, set()).add(service)
-        self.quotas.count_groups(self.groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ gave can't take it back, and the exchange ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
     if not _may_anybody(draft.board, service, shares):
         return False
     board = draft.board
-    found: list[_Way] = []
+    best: _Way | None = None
     rules: dict[tuple[ServiceId, Resources], str | None] = {}
     waiting = (each for each in draft.all_departing() if is_noticed(each) and each.instance not in board.leaving)
     fewest = 0 if any(waiting) else 1
@@ -60,11 +61,10 @@ def make_way(draft: Draft, service: Service, shares: Shares) -> bool:
         if name in board.quotas.awaited_as_borrowed:
             continue  # were others to leave the shared part, who waits would count as shared
         yielding = _yielding(draft, pool, service, shares, rules)
-        ways = _ways_in(draft, service, name, yielding) if yielding else []
-        found += [way for way in ways if _is_fair(draft, service, way, shares)]
-        if any(_cost(board, way)[:2] == (fewest, 1) for way in found):
+        best = _better_way_in(draft, service, name, yielding, shares, best) if yielding else best
+        if best is not None and _cost(board, best)[:2] == (fewest, 1):
             break  # nobody could be disturbed less, and of equal ways the first by name is taken
-    return _go(draft, service, found, shares)
+    return _go(draft, service, best, shares)
 
 
 def make_way_at_home(draft: Draft, service: Service) -> bool:
@@ -81,7 +81,8 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
             victims = _victims_on(board, service, row, here)
             if victims and _may_begin_at_home(board, service, pool, row, victims):
                 found.append(_Way(pool, row, victims, candidates))
-    return _go(draft, service, found, None)
+    best = min(found, key=lambda each: _cost(board, each), default=None)
+    return _go(draft, service, best, None)
 
 
 def _may_begin_at_home(
@@ -111,10 +112,9 @@ def _home_rung(board: Board, service: Service, pool: PoolName, use: Resources) -
     return Rung.OWN if quota.is_own(board.quotas.own_part(pool), use, service.resources) else Rung.SHARED
 
 
-def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None) -> bool:
-    """Carry out the way that disturbs fewest; whether there was one."""
+def _go(draft: Draft, service: Service, way: _Way | None, shares: Shares | None) -> bool:
+    """Carry out the way, if there is one; whether there was."""
     board = draft.board
-    way = min(found, key=lambda each: _cost(board, each), default=None)
     if way is None:
         return False
     for id in way.victims:
@@ -130,7 +130,10 @@ def _go(draft: Draft, service: Service, found: list[_Way], shares: Shares | None
     return True
 
 
-def _cost(board: Board, way: _Way) -> tuple[int, int, PoolName, NodeId]:
+_Cost = tuple[int, int, PoolName, NodeId]
+
+
+def _cost(board: Board, way: _Way) -> _Cost:
     """Who hasn't been asked yet counts first, then all who must leave, then the pool and the node by name."""
     fresh = sum(1 for id in way.victims if not is_noticed(board.placements[id]))
     return fresh, len(way.victims), way.pool, board.table.nodes[way.row].id
@@ -214,27 +217,44 @@ def _is_there(draft: Draft, placement: Placement) -> bool:
     return placement.state is PlacementState.RUNNING and not is_asked and placement.instance not in draft.board.leaving
 
 
-def _ways_in(draft: Draft, service: Service, pool: PoolName, yielding: list[Placement]) -> list[_Way]:
-    """For each node of a pool, who must leave it, and the pool, for one more instance to fit."""
+def _better_way_in(
+    draft: Draft, service: Service, pool: PoolName, yielding: list[Placement], shares: Shares, best: _Way | None
+) -> _Way | None:
+    """The way into a pool that disturbs fewest, if it disturbs fewer than the best so far; else that.
+
+    Who must leave for the room on its node is told at once; who must leave for the pool's quotas too takes a closer
+    look, and only makes a way worse. So nodes are looked at from the least that each could cost.
+    """
     board = draft.board
     if lacking_without(board, service, pool, yielding):
-        return []
+        return best
     candidates = by_rule(draft, yielding)
+    least_cost = _cost(board, best) if best is not None else None
+    for way in sorted(_ways_into_nodes(draft, service, pool, candidates), key=lambda each: _cost(board, each)):
+        if least_cost is not None and _cost(board, way) >= least_cost:
+            break
+        victims = _with_quota(board, service, pool, way.victims, candidates)
+        whole = replace(way, victims=victims) if victims else None
+        if whole is None or not _is_fair(draft, service, whole, shares):
+            continue
+        if least_cost is None or _cost(board, whole) < least_cost:
+            best, least_cost = whole, _cost(board, whole)
+    return best
+
+
+def _ways_into_nodes(draft: Draft, service: Service, pool: PoolName, candidates: list[Candidate]) -> Iterator[_Way]:
+    """For each node of a pool that rules allow, who must leave it for the room of one more instance."""
+    board = draft.board
     rows = Siting(board).open_rows(service, board.table.rows_in([pool]))
     by_node: dict[NodeId, list[Candidate]] = {}
     for each in candidates:
         by_node.setdefault(each.placement.node, []).append(each)
-    ways: list[_Way] = []
-    for row in rows[board.table.space.accepts[rows]]:
-        if not _keeps_neighbours(board, service, int(row)):
+    for row in rows[board.table.space.accepts[rows]].tolist():
+        if not _keeps_neighbours(board, service, row):
             continue
-        here = by_node.get(board.table.nodes[row].id, [])
-        victims = _victims_on(board, service, int(row), here)
+        victims = _victims_on(board, service, row, by_node.get(board.table.nodes[row].id, []))
         if victims is not None:
-            victims = _with_quota(board, service, pool, victims, candidates)
-        if victims:
-            ways.append(_Way(pool, int(row), victims, candidates))
-    return ways
+            yield _Way(pool, row, victims, candidates)
 
 
 def _victims_on(board: Board, service: Service, row: int, here: list[Candidate]) -> tuple[InstanceId, ...] | None:

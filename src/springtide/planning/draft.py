@@ -22,13 +22,13 @@ from springtide.model.leases import Rung
 from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
-from springtide.model.resources import NOTHING
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.runs import Run
 from springtide.model.workloads import RestartPolicy, Service
 from springtide.planning.board import Board
 from springtide.planning.demands import Demand
 from springtide.planning.evictions import LEAVES_IF
-from springtide.planning.fairness import Shares
+from springtide.planning.fairness import KnownUse, Shares, know_use
 from springtide.planning.index import CrashHistory, Index, RentRefusal, ground_of
 from springtide.planning.memo import Memo, holds_still
 from springtide.planning.misplacement import broken_constraint
@@ -62,6 +62,10 @@ class Draft:
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     lacking_since: dict[ServiceId, datetime] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    sizes: dict[tuple[Resources, Resources], int] = field(default_factory=dict)
+    """The largest part of a node of that size that an amount is, in permille: asked of guests by the thousand."""
+    known_use: KnownUse | None = None
+    """What teams use beyond their own, as it was counted last."""
     _endpoints: dict[InstanceId, EndpointLoad] | None = None
     _memos: dict[ServiceId, Memo | None] = field(default_factory=dict)
     _shares: Shares | None = None
@@ -119,7 +123,8 @@ class Draft:
     def shares(self) -> Shares:
         """The teams' weighted dominant shares, from when they are first asked for on."""
         if self._shares is None:
-            self._shares = Shares.on(self.board)
+            self.known_use = know_use(self.board, self.known_use)
+            self._shares = Shares.on(self.board, self.known_use)
         return self._shares
 
     def purse(self) -> Purse:
@@ -288,7 +293,7 @@ def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -
     record, ground = index.record, index.ground
     kinds = {kind for rental in record.rentals.values() for kind in rental.resources.kinds}
     kinds.update(kind for view in index.clouds.values() for offer in view.offers for kind in offer.resources.kinds)
-    board = Board.start(ground, record.services, kinds, index.carry.rungs)
+    board = Board.start(ground, record.services, kinds, index.carry.rungs, index.carry.tally)
     draft = Draft(
         index=index,
         now=now,
@@ -299,6 +304,7 @@ def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -
         ordinals=thawed(record.ordinals),
         runs=thawed(record.runs),
         crashes=thawed(index.carry.crashes),
+        known_use=index.carry.use,
     )
     states = machine_states(index)
     for token in sorted(draft.rentals):

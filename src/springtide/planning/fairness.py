@@ -9,15 +9,34 @@ in higher ones: lower ones give way anyway, so they neither count against a team
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from springtide.model.identifiers import TeamName
+from springtide.model.fleet import Fleet
+from springtide.model.identifiers import PoolName, TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
 from springtide.planning.board import Board
+
+_Key = tuple[TeamName, Band]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUse:
+    """What teams use on the rungs shared and borrowed, by band, higher ones included, with what it was counted from.
+
+    It is carried from plan to plan, and never changed in place.
+    """
+
+    fleet: Fleet
+    healthy: Mapping[PoolName, Resources]
+    capacity: Mapping[str, Resources]
+    cohorts: Mapping[TeamName, str]
+    weights: Mapping[TeamName, int]
+    by_pool: Mapping[PoolName, Mapping[_Key, Resources]] = field(default_factory=dict)
+    use: Mapping[_Key, Resources] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -27,16 +46,14 @@ class Shares:
     capacity: Mapping[str, Resources]
     cohorts: Mapping[TeamName, str]
     weights: Mapping[TeamName, int]
-    use_in: dict[tuple[TeamName, Band], Resources]
-    _known: dict[tuple[TeamName, Band], Fraction] = field(default_factory=dict)
+    use_in: dict[_Key, Resources]
+    _known: dict[_Key, Fraction] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, board: Board) -> Shares:
-        """The shares that the board's placements give."""
-        tree, teams = board.quotas.tree, board.fleet.teams
-        cohorts = {team.name: tree.cohort_of(team.name) for team in reversed(teams)}
-        weights = {team.name: max(1, team.weight) for team in reversed(teams)}
-        return cls(shareable_capacity(board), cohorts, weights, use_beyond_own(board))
+    def on(cls, board: Board, known: KnownUse | None = None) -> Shares:
+        """The shares that the board's placements give; ``known``: what is counted of them already."""
+        known = known or know_use(board, None)
+        return cls(known.capacity, known.cohorts, known.weights, _without_leaving(board, known.use))
 
     @property
     def use(self) -> dict[TeamName, Resources]:
@@ -108,25 +125,36 @@ def shareable_capacity(board: Board) -> dict[str, Resources]:
     return {cohort: Resources.of(amounts) for cohort, amounts in sums.items()}
 
 
-def use_beyond_own(board: Board) -> dict[tuple[TeamName, Band], Resources]:
-    """What each team uses on the rungs shared and borrowed, by band, higher ones included; who leaves is left out."""
-    alone: dict[tuple[TeamName, Band], dict[str, int]] = {}
+def know_use(board: Board, before: KnownUse | None) -> KnownUse:
+    """What teams use beyond their own, counted anew only for pools that aren't as they were."""
+    tree = board.quotas.tree
+    healthy = {pool: board.quotas.healthy.get(pool, NOTHING) for pool in tree.pools}
+    if before is None or before.fleet is not board.fleet or before.healthy != healthy:
+        teams = board.fleet.teams
+        cohorts = {team.name: tree.cohort_of(team.name) for team in reversed(teams)}
+        weights = {team.name: max(1, team.weight) for team in reversed(teams)}
+        before = KnownUse(board.fleet, healthy, shareable_capacity(board), cohorts, weights)
+    by_pool, use = dict(before.by_pool), dict(before.use)
+    for pool in tree.pools:
+        was, now = by_pool.get(pool), board.beyond_own(pool)
+        if was is not now:
+            for (team, band), amount in was.items() if was is not None else ():
+                for each in counted_in(band):
+                    use[team, each] = use.get((team, each), NOTHING) - amount
+            for (team, band), amount in now.items():
+                for each in counted_in(band):
+                    use[team, each] = use.get((team, each), NOTHING) + amount
+            by_pool[pool] = now
+    return replace(before, by_pool=by_pool, use=use)
 
-    def count(team: TeamName, band: Band, amount: Resources, sign: int = 1) -> None:
-        mine = alone.setdefault((team, band), {})
-        for kind, value in amount.amounts:
-            mine[kind] = mine.get(kind, 0) + sign * value
 
-    for pool in board.quotas.tree.pools:
-        for (team, band), amount in board.beyond_own(pool).items():
-            count(team, band, amount)
+def _without_leaving(board: Board, use: Mapping[_Key, Resources]) -> dict[_Key, Resources]:
+    """The same but for guests, and owners beyond their own, who are about to leave."""
+    left = dict(use)
     for id in board.leaving:
         placement = board.placements[id]
         service = board.services.get(placement.service)
         if service is not None and board.rung(placement) in (Rung.SHARED, Rung.BORROWED):
-            count(service.team, service.band, placement.resources, -1)
-    use: dict[tuple[TeamName, Band], Resources] = {}
-    for (team, band), amounts in alone.items():
-        for each in counted_in(band):
-            use[team, each] = use.get((team, each), NOTHING) + Resources.of(amounts)
-    return use
+            for band in counted_in(service.band):
+                left[service.team, band] = left.get((service.team, band), NOTHING) - placement.resources
+    return left

@@ -36,7 +36,7 @@ def come_home(draft: Draft) -> None:
     terms = draft.board.fleet.scaling
     under_way = begun = moves_under_way(draft.all_departing())
     for id in sorted(draft.index.record.services):
-        if not _is_away(draft, id) or _is_known_to_stay(draft, id):
+        if _is_known_to_stay(draft, id) or not _is_away(draft, id):
             continue
         move = _find_move(draft, draft.service(id))
         if move is None:

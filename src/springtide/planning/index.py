@@ -24,11 +24,13 @@ from springtide.model.observations import (
 )
 from springtide.model.record import Record
 from springtide.planning.demands import Demand
+from springtide.planning.fairness import KnownUse
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
 from springtide.planning.line_use import NetworkPoint, away_from_home
 from springtide.planning.memo import Memo
 from springtide.planning.news import Seen
 from springtide.planning.rungs import KnownRungs
+from springtide.planning.tally import Tally
 
 KEPT_FAILURES = 8
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -132,6 +134,10 @@ class Carry:
     """What clouds have just refused: requests that were given up are forgotten, the pause after them isn't."""
     rungs: Mapping[PoolName, KnownRungs] = field(default_factory=lambda: MappingProxyType({}))
     """Worked out from the record, and checked against it before it is used again: only saves time."""
+    tally: Tally | None = field(default=None, compare=False)
+    """What stood when it began: only saves time."""
+    use: KnownUse | None = field(default=None, compare=False)
+    """What teams used beyond their own: only saves time."""
     lacking_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
     """Since when services have lacked instances that nothing could be rented for."""
     memos: Mapping[ServiceId, Memo] = field(default_factory=lambda: MappingProxyType({}))

@@ -121,6 +121,8 @@ class LineLoads:
     _standing: dict[Step, int] = field(default_factory=dict)
     _leaving: dict[Step, int] = field(default_factory=dict)
     _promised: dict[Step, int] = field(default_factory=dict)
+    _overloads: tuple[Reason, ...] | None = None
+    """Known until something else stands."""
     _bandwidths: dict[Link, int] = field(default_factory=dict)
     _paths: dict[tuple[SiteName, SiteName], tuple[Step, ...] | None] = field(default_factory=dict)
 
@@ -190,12 +192,14 @@ class LineLoads:
 
     def overloads(self) -> tuple[Reason, ...]:
         """Directions on which more stands than the calendar allows now, by link: what `why` says of them."""
-        over = [
-            (step.link.name, step.towards, standing, bandwidth)
-            for step, standing in self._standing.items()
-            if standing > (bandwidth := self.bandwidth(step.link))
-        ]
-        return tuple(_overload(*each) for each in sorted(over))
+        if self._overloads is None:
+            over = [
+                (step.link.name, step.towards, standing, bandwidth)
+                for step, standing in self._standing.items()
+                if standing > (bandwidth := self.bandwidth(step.link))
+            ]
+            self._overloads = tuple(_overload(*each) for each in sorted(over))
+        return self._overloads
 
     def reserved(self, step: Step) -> int:
         """Bits a second of a link in one direction that nobody else may take now."""
@@ -214,7 +218,7 @@ class LineLoads:
     def copy(self) -> LineLoads:
         """The same reservations, to try things on."""
         standing, leaving, promised = dict(self._standing), dict(self._leaving), dict(self._promised)
-        return LineLoads(self.routes, self.now, standing, leaving, promised, self._bandwidths, self._paths)
+        return LineLoads(self.routes, self.now, standing, leaving, promised, None, self._bandwidths, self._paths)
 
     def _path(self, home: SiteName | None, site: SiteName) -> tuple[Step, ...] | None:
         if home is None:
@@ -243,6 +247,7 @@ class LineLoads:
         yield from self._asked(path, (to_home * copies, from_home * copies), False)
 
     def _change(self, state: dict[Step, int], loads: Iterable[tuple[Step, int]], sign: int = 1) -> None:
+        self._overloads = None
         for step, bits_per_second in loads:
             if bits_per_second:
                 state[step] = state.get(step, 0) + bits_per_second * sign

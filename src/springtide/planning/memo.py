@@ -44,15 +44,13 @@ class Memo:
     is_current: bool = False
     """Whether all are of its revision, and stand where its constraints allow."""
 
-    @property
-    def dearest(self) -> int:
-        """The order of the dearest rung that it stands on."""
-        return max((holding.rung.order for holding in self.holdings), default=0)
+    dearest: int = 0
+    """The order of the dearest rung that it stands on."""
 
     @property
     def is_home(self) -> bool:
         """Whether all stand on the cheapest rung there is."""
-        return all(holding.rung is Rung.OWN for holding in self.holdings)
+        return self.dearest == Rung.OWN.order
 
 
 def is_at_rest(board: Board, ground: Ground, id: ServiceId) -> bool:

@@ -128,7 +128,8 @@ class News:
         if left is None:
             return Seen()
         pools = [pool for pool in quotas.tree.pools if self.board.is_left_alone(pool)]
-        lasting = {id for id, service in services.items() if self._are_neighbours_at_rest(service)}
+        found = self.without_room.union(id for id, _ in self.told)
+        lasting = {id for id in found if self._are_neighbours_at_rest(services[id])}
         return Seen(
             services=services,
             service_stamps=self.ground.stamps,

@@ -190,6 +190,8 @@ def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: d
         rent_refusals=MappingProxyType(dict(draft.rent_refusals)),
         lacking_since=MappingProxyType(dict(draft.lacking_since)),
         rungs=MappingProxyType(draft.board.known_rungs),
+        tally=draft.board.tally,
+        use=draft.known_use,
         memos=MappingProxyType(memos),
         seen=draft.news.as_seen(),
         demands=MappingProxyType(draft.demands),

@@ -13,13 +13,14 @@ from typing import NamedTuple
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
+from springtide.model.mappings import thawed
 from springtide.model.placements import Placement
 from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning import quota
-from springtide.planning.ground import Groups
 from springtide.planning.guest_uses import Breach, GuestUses
 from springtide.planning.quota_tree import LimitName, Member, Tree
+from springtide.planning.tally import Tally
 
 LOWEST = Band.BEST_EFFORT
 
@@ -91,15 +92,20 @@ class PoolQuotas:
     """Pools of which limits don't know yet what they share now."""
 
     @classmethod
-    def start(
-        cls,
-        pools: Mapping[PoolName, Pool],
-        services: Mapping[ServiceId, Service],
-        healthy: dict[PoolName, Resources],
-        tree: Tree,
-    ) -> PoolQuotas:
-        """Nobody uses anything yet."""
-        return cls(pools, services, healthy, tree, GuestUses(tree, {}), _uncounted=set(tree.pools))
+    def start(cls, tally: Tally, healthy: dict[PoolName, Resources]) -> PoolQuotas:
+        """As all that stands uses pools; what limits know of what pools share isn't worked out yet."""
+        tree = tally.layout.tree
+        return cls(
+            tally.layout.pools,
+            tally.services,
+            healthy,
+            tree,
+            tally.uses.copy(),
+            owner_use=thawed(tally.owner_use),
+            guest_use=thawed(tally.guest_use),
+            band_use=thawed(tally.band_use),
+            _uncounted=set(tree.pools),
+        )
 
     def know_shared(self, shared: Mapping[PoolName, Resources]) -> None:
         """What firm guests may use of what pools share, where that is known before anything changes."""
@@ -132,26 +138,6 @@ class PoolQuotas:
                 for uses in self._all_uses():
                     uses.add(pool, service.team, amount)
         self.touch(pool)
-
-    def count_groups(self, groups: Groups) -> None:
-        """All that stands at the beginning of a plan: what :meth:`count` does group by group, summed first."""
-        owners: dict[PoolName, dict[str, int]] = {}
-        guests: dict[PoolName, dict[str, int]] = {}
-        bands: dict[tuple[PoolName, Band], dict[str, int]] = {}
-        for service_id, mine in groups.items():
-            service = self.services.get(service_id)
-            band = service.band if service is not None else Band.PRODUCTION
-            for (pool, _), group in mine.items():
-                if self.is_own(service_id, pool):
-                    _add_to(owners.setdefault(pool, {}), group.amount)
-                elif pool in self.pools:
-                    _add_to(guests.setdefault(pool, {}), group.amount)
-                    _add_to(bands.setdefault((pool, band), {}), group.amount)
-                    if service is not None and band is not LOWEST and self.tree.limits:
-                        self.uses.add(pool, service.team, group.amount)
-        self.owner_use = {pool: Resources.of(amounts) for pool, amounts in owners.items()}
-        self.guest_use = {pool: Resources.of(amounts) for pool, amounts in guests.items()}
-        self.band_use = {key: Resources.of(amounts) for key, amounts in bands.items()}
 
     def count_leaving(self, pool: PoolName, service: ServiceId, amount: Resources) -> None:
         """So much more of a service is about to leave, or with negative amounts less."""
@@ -350,8 +336,3 @@ class PoolQuotas:
             for uses in self._all_uses():
                 uses.set_shareable(pool, self.guest_quota(pool, may_borrow=False))
         self._uncounted.clear()
-
-
-def _add_to(sums: dict[str, int], amount: Resources) -> None:
-    for kind, value in amount.amounts:
-        sums[kind] = sums.get(kind, 0) + value

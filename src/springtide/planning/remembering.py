@@ -25,15 +25,16 @@ def plan_memos(draft: Draft, leases: Iterable[Lease], routes: RouteTable) -> dic
         memo = draft.memo(id)
         if memo is None and is_at_rest(board, ground, id):
             stamp, rungs = ground.stamps.get(id, 0), rungs_under(board, id)
-            is_current = _is_current(draft, id)
+            holdings, is_current = holdings_of(draft, id), _is_current(draft, id)
             memo = Memo(
                 service=service,
                 stamp=stamp,
                 rungs=rungs,
-                holdings=holdings_of(draft, id),
+                holdings=holdings,
                 lease_keys=tuple(keys.get(id, ())),
                 routed=routed.get(id),
                 is_current=is_current,
+                dearest=max((holding.rung.order for holding in holdings), default=0),
             )
         if memo is not None:
             memos[id] = memo

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.observations import ContainerState
-from springtide.model.placements import Placement, PlacementState
+from springtide.model.placements import PlacementState
 from springtide.model.record import Record
 from springtide.model.routing import Endpoint, RoutedService, RouteTable
 from springtide.model.workloads import Service
@@ -20,16 +23,17 @@ def route_of(draft: Draft, service: Service) -> RoutedService:
     memo = draft.memo(service.id)
     if memo is not None and memo.routed is not None:
         return memo.routed
-    return RoutedService(service.id, service.routes, _endpoints(draft, draft.of_service(service.id)))
+    return RoutedService(service.id, service.routes, _endpoints(draft, service.id))
 
 
-def _endpoints(draft: Draft, placements: list[Placement]) -> tuple[Endpoint, ...]:
-    endpoints = []
-    for placement in placements:
+def _endpoints(draft: Draft, id: ServiceId) -> tuple[Endpoint, ...]:
+    endpoints: list[Endpoint] = []
+    unready: Collection[InstanceId] = draft.board.unready.get(id, ())
+    for placement in draft.of_service(id):
         instance = draft.index.instances.get(placement.instance)
         if instance is None or instance.address is None or placement.state is PlacementState.STOPPING:
             continue
-        ready = draft.is_ready(placement.instance)
+        ready = placement.instance not in unready
         if ready or (instance.state is ContainerState.RUNNING and draft.endpoint(placement.instance) is not None):
             accepting = ready and placement.state is PlacementState.RUNNING
             endpoints.append(Endpoint(placement.instance, instance.address, accepting))

@@ -50,6 +50,11 @@ class _Sharing:
         self._ways = 0
         self._lenders: dict[TeamName, list[PoolName]] = {}
         self._rungs: dict[ServiceId, dict[PoolName, tuple[int, Rung | None]]] = {}
+        self._open: dict[ServiceId, list[PoolName]] = {}
+        """By service the pools that may have room: while nobody gives way, room and quotas only grow less."""
+        self._neediest: dict[TeamName, ServiceId] = {}
+        """By team, until something of it has changed."""
+        self._orders: dict[ServiceId, tuple[int, Fraction, Fraction, TeamName]] = {}
 
     def fill(self, open_services: list[ServiceId]) -> None:
         draft = self._draft
@@ -57,12 +62,16 @@ class _Sharing:
         while open_services:
             id = self._next(open_services)
             service = draft.service(id)
+            self._neediest.pop(service.team)
             room = self.find_room(service)
             if room is not None:
                 draft.place(service, room.node.id)
                 self._shares.add(service)
+                self._forget_orders_of(service.team)
             elif self._ways < MOST_WAYS_A_PLAN and make_way(draft, service, self._shares):
                 self._ways += 1
+                for known in (self._open, self._orders, self._neediest):
+                    known.clear()
                 # Who has just given way looks for another place, as a guest or further down the ladder.
                 open_services += [each for each in self._displaced() if each not in {*open_services, *refused}]
             else:
@@ -72,8 +81,11 @@ class _Sharing:
             if draft.wanted[id] <= 0:
                 open_services.remove(id)
             # Who may only borrow waits until others have filled what is shared, and gets another turn then.
-            open_services += [each for each in refused if Rung.SHARED not in draft.service(each).ladder]
-            refused = [each for each in refused if Rung.SHARED in draft.service(each).ladder]
+            again = [each for each in refused if Rung.SHARED not in draft.service(each).ladder]
+            if again:
+                open_services += again
+                refused = [each for each in refused if each not in again]
+                self._neediest.clear()
 
     def _displaced(self) -> list[ServiceId]:
         """Services of which somebody leaves, and that want another place."""
@@ -84,14 +96,27 @@ class _Sharing:
     def find_room(self, service: Service) -> NodeRoom | None:
         """The node for one more instance: the cheapest rung, then the fleet's order of pools, then best fit."""
         borrowed: list[PoolName] = []
-        for pool in self._lenders_of(service.team):
+        closed: set[PoolName] = set()
+        found: NodeRoom | None = None
+        for pool in self._may_have_room(service):
             rung = self._rung_in(pool, service)
-            if rung is Rung.SHARED and (room := self._room_in(pool, service)) is not None:
-                return room
+            if rung is Rung.SHARED and (found := self._room_in(pool, service)) is not None:
+                break
             if rung is Rung.BORROWED:
                 borrowed.append(pool)
-        found = (self._room_in(pool, service) for pool in borrowed)
-        return next((room for room in found if room is not None), None)
+            else:
+                closed.add(pool)
+        for pool in borrowed if found is None else ():
+            if (found := self._room_in(pool, service)) is not None:
+                break
+            closed.add(pool)
+        if closed and not service.placement.depends_on_others and Rung.SHARED in service.ladder:
+            self._open[service.id] = [pool for pool in self._may_have_room(service) if pool not in closed]
+        return found
+
+    def _may_have_room(self, service: Service) -> list[PoolName]:
+        known = self._open.get(service.id)
+        return known if known is not None else self._lenders_of(service.team)
 
     def _lenders_of(self, team: TeamName) -> list[PoolName]:
         """The pools of others that lend to a team, in the fleet's order."""
@@ -129,19 +154,30 @@ class _Sharing:
 
         Higher bands go first, since lower ones would have to give way to them.
         """
-        first: dict[TeamName, tuple[tuple[int, Fraction, ServiceId], ServiceId]] = {}
+        teams: dict[TeamName, list[ServiceId]] = {}
         for id in open_services:
-            served = self._draft.demands[id].count - self._draft.wanted[id]
-            mine = service_order(self._draft, id, served), id
             team = self._draft.service(id).team
-            first[team] = min(first.get(team, mine), mine)
-        return min((id for _, id in first.values()), key=self._order)
+            if team not in self._neediest:
+                teams.setdefault(team, []).append(id)
+        for team, ids in teams.items():
+            self._neediest[team] = min(ids, key=self._turn)
+        return min(self._neediest.values(), key=self._order)
+
+    def _turn(self, id: ServiceId) -> tuple[int, Fraction, ServiceId]:
+        """Within its team."""
+        return service_order(self._draft, id, self._draft.demands[id].count - self._draft.wanted[id])
 
     def _order(self, id: ServiceId) -> tuple[int, Fraction, Fraction, TeamName]:
-        service = self._draft.service(id)
-        team, band = service.team, service.band
-        after = self._shares.with_more(team, service.resources, band)
-        return band.order, self._shares.of(team, band), after, team
+        if id not in self._orders:
+            service = self._draft.service(id)
+            team, band = service.team, service.band
+            after = self._shares.with_more(team, service.resources, band)
+            self._orders[id] = band.order, self._shares.of(team, band), after, team
+        return self._orders[id]
+
+    def _forget_orders_of(self, team: TeamName) -> None:
+        for id in self._draft.services_of(team):
+            self._orders.pop(id, None)
 
 
 def _may_be_guest(draft: Draft, id: ServiceId) -> bool:

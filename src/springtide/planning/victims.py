@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from springtide.model.identifiers import InstanceId
 from springtide.model.placements import Eviction, Placement, PlacementState
-from springtide.model.resources import Resources
+from springtide.model.resources import NOTHING, Resources
 from springtide.model.workloads import Band, Service
 from springtide.planning.draft import Draft
 from springtide.planning.evictions import NOTICES
@@ -51,7 +51,7 @@ class Candidate:
 
 def by_rule(draft: Draft, placements: Iterable[Placement]) -> list[Candidate]:
     """These in the order in which they must leave."""
-    first = [Candidate(each, _key(draft, each, spare=0)) for each in placements]
+    first = [Candidate(each, _key(draft, each)) for each in placements]
     first.sort(key=lambda each: each.key)
     left: dict[str, int] = {}
     counted: list[Candidate] = []
@@ -59,18 +59,19 @@ def by_rule(draft: Draft, placements: Iterable[Placement]) -> list[Candidate]:
         id = each.placement.service
         spare = left.setdefault(id, _spare(draft, each.placement))
         left[id] = spare - 1
-        counted.append(Candidate(each.placement, _key(draft, each.placement, spare)))
+        counted.append(Candidate(each.placement, (each.key[0], spare <= 0, *each.key[2:])))
     counted.sort(key=lambda each: each.key)
     return counted
 
 
-def _key(draft: Draft, guest: Placement, spare: int) -> Key:
+def _key(draft: Draft, guest: Placement) -> Key:
+    """As if its service had none to spare."""
     service, team = draft.index.record.services.get(guest.service), draft.board.team_of(guest)
     band = service.band if service is not None else Band.BEST_EFFORT
     share = draft.shares().of(team, band) if team is not None else Fraction(0)
     return (
         not is_noticed(guest),
-        spare <= 0,
+        True,
         -band.order,
         -share,
         draft.is_ready(guest.instance),
@@ -88,9 +89,14 @@ def _spare(draft: Draft, guest: Placement) -> int:
 
 def _size_permille(draft: Draft, guest: Placement) -> int:
     """The largest part of its node that it holds."""
-    room = draft.board.rooms.get(guest.node)
-    whole = room.node.allocatable if room is not None else Resources()
-    return max((amount * 1000 // max(1, whole[kind]) for kind, amount in guest.resources.amounts), default=0)
+    table = draft.board.table
+    row = table.row_of.get(guest.node)
+    whole = table.nodes[row].allocatable if row is not None else NOTHING
+    key = whole, guest.resources
+    if key not in draft.sizes:
+        parts = (amount * 1000 // max(1, whole[kind]) for kind, amount in guest.resources.amounts)
+        draft.sizes[key] = max(parts, default=0)
+    return draft.sizes[key]
 
 
 def _holds(placement: Placement) -> Resources:
