@@ -9,7 +9,6 @@ from springtide.formats.compose_keys import DEPENDENCY, check_keys
 from springtide.formats.compose_pods import Pods
 from springtide.formats.entries import Entry, did_you_mean
 
-
 _Needed = Mapping[str, tuple[Condition, Entry]]
 """What one service needs by name: how far it must have come, and the place that says so."""
 
