@@ -14,10 +14,11 @@ from springtide.model.errors import StaleReadError
 from springtide.model.identifiers import AppName, ServiceId
 from springtide.model.record import Change, Kind, Record
 from springtide.model.workloads import Service
+from springtide.planning.one_shots import has_failed
 from springtide.store.base import ReadVersions, Store
 
 ATTEMPTS = 5
-RESTS_ON = (Kind.FLEET, Kind.APP, Kind.SERVICE, Kind.REVISION)
+RESTS_ON = (Kind.FLEET, Kind.APP, Kind.SERVICE, Kind.REVISION, Kind.RUN)
 Outcome = TypeVar("Outcome")
 
 
@@ -39,6 +40,7 @@ async def put_app(store: Store, deployed: DeployedApp, ingress_port: int) -> Dep
         removed = tuple(id for id in services_of(record, deployed.app.name) if id not in kept)
         changes = [
             *_revision_changes(record, deployed),
+            *_new_tries(record, deployed),
             *(Change(Kind.SERVICE, service.id, service) for service in deployed.services),
             *(Change(Kind.SERVICE, id, None) for id in removed),
             Change(Kind.APP, deployed.app.name, deployed.app),
@@ -98,6 +100,12 @@ def _revision_changes(record: Record, deployed: DeployedApp) -> list[Change]:
     new = [revision for revision in deployed.revisions if revision.id not in record.revisions]
     # What proves a revision is an instance of it, never the one who deploys it.
     return [Change(Kind.REVISION, revision.id, replace(revision, proven_at=None)) for revision in new]
+
+
+def _new_tries(record: Record, deployed: DeployedApp) -> list[Change]:
+    """Who deploys what has failed for good wants it tried again; what has completed of it stays so."""
+    failed = [service.id for service in deployed.services if has_failed(record, service)]
+    return [Change(Kind.RUN, id, replace(record.runs[id], failures=0, last_failure=None)) for id in failed]
 
 
 def _read_versions(record: Record) -> ReadVersions:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from springtide.api.standing import Standing
+from springtide.api.views_runs import ended_wires, run_wire
 from springtide.api.wire import (
     EvictionWire,
     FailureWire,
@@ -75,6 +76,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         rungs=rung_counts(standing, placements),
         urls=urls,
         url=urls[0] if urls else None,
+        run=run_wire(standing, service),
         demand=demand_wire(explanation),
         refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
         rate=sample.rate if sample else None,
@@ -132,9 +134,10 @@ def readiness_of(standing: Standing, id: InstanceId) -> Readiness:
 
 
 def instance_wires(standing: Standing) -> list[InstanceWire]:
-    """Every placement, by service and ordinal."""
+    """Every placement, by service and ordinal, and after those of its service what has run to its end."""
     placements = sorted(standing.record.placements.values(), key=lambda each: (each.service, each.ordinal))
-    return [instance_wire(standing, placement) for placement in placements]
+    placed = [instance_wire(standing, placement) for placement in placements]
+    return sorted([*placed, *ended_wires(standing)], key=lambda each: each.service)
 
 
 def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:

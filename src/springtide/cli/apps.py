@@ -56,7 +56,11 @@ def deploy(
 def _summary(
     answer: dict[str, Any], standings: list[Standing], notices: tuple[str, ...], seconds: float
 ) -> dict[str, Any]:
-    ready = [{"id": each.service, "ready": each.ready, "minimum": each.minimum} for each in standings]
+    ready = [
+        {"id": each.service, "ready": each.ready, "minimum": each.minimum}
+        | ({} if each.run is None else {"completed": each.completed})
+        for each in standings
+    ]
     return {**answer, "ready": ready, "notices": list(notices), "seconds": round(seconds, 3)}
 
 

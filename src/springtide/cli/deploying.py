@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from springtide.cli.client import Client
-from springtide.cli.failures import crash_failure, timeout_failure
+from springtide.cli.failures import crash_failure, run_failure, timeout_failure
 from springtide.model.errors import ComposeFileError, InputError
 
 if TYPE_CHECKING:
@@ -21,21 +21,38 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2
 CRASHES_TO_GIVE_UP = 3
+STEADY_SECONDS = 10.0
+"""What runs to its end is waited for; one that has run for so long counts as well started."""
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far one service of a deployment is."""
+    """How far one service of a deployment is. ``run`` is what the API says of one that runs to its end.
+
+    Of such a one ``ready`` counts those that have run for a while.
+    """
 
     service: str
     ready: int
     minimum: int
+    run: dict[str, Any] | None = None
+
+    @property
+    def completed(self) -> int:
+        return self.run["completed"] if self.run is not None else 0
 
     @property
     def is_done(self) -> bool:
-        return self.ready >= self.minimum
+        return self.ready + self.completed >= self.minimum
+
+    @property
+    def in_words(self) -> str:
+        if self.run is None:
+            return f"{self.service} {self.ready} of {self.minimum} ready"
+        running = f", {self.ready} running" if self.ready else ""
+        return f"{self.service} {self.completed} of {self.minimum} completed{running}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +105,25 @@ class Deployment:
         return answer
 
     def wait(self, deployed: DeployedApp, timeout_seconds: float) -> list[Standing]:
-        """Wait until each service has its minimum of ready instances of the new revision.
+        """Wait until each service has its minimum of ready or completed instances of the new revision.
 
-        Raises CommandError with cause, evidence and next step when the time is over, or as soon as
-        instances have ended several times in a row.
+        Raises CommandError with cause, evidence and next step when the time is over, as soon as
+        instances have ended several times in a row, or once what runs to its end has failed for good.
         """
         deadline, said = time.monotonic() + timeout_seconds, ""
         revisions: dict[str, str] = {service.id: service.revision for service in deployed.services}
         while True:
             standings = self._standings(revisions)
-            line = ", ".join(f"{each.service} {each.ready} of {each.minimum} ready" for each in standings)
+            line = ", ".join(each.in_words for each in standings)
             if line != said:
                 self.tell(line)
                 said = line
             late = [each for each in standings if not each.is_done]
             if not late:
                 return standings
+            for each in late:
+                if each.run is not None and each.run["has_failed"]:
+                    raise run_failure(self.client, each.service, each.run)
             self._give_up_on_crashes(late)
             if time.monotonic() > deadline:
                 raise timeout_failure(self.client, late[0].service, f"{timeout_seconds:g} s")
@@ -123,11 +143,16 @@ class Deployment:
 
     def _standings(self, revisions: Mapping[str, str]) -> list[Standing]:
         ready = dict.fromkeys(revisions, 0)
-        for each in self.client.get("instances"):
-            if each["readiness"] == "ready" and each["revision"] == revisions.get(each["service"]):
-                ready[each["service"]] += 1
-        minimum = {each["id"]: each["minimum"] for each in self.client.get("services")}
-        return [Standing(id, ready[id], minimum.get(id, 0)) for id in revisions]
+        instances = self.client.get("instances")
+        services = {each["id"]: each for each in self.client.get("services")}
+        runs = {id: services[id]["run"] for id in revisions if id in services}
+        for each in instances:
+            id = each["service"]
+            is_steady = runs.get(id) is None or each["age_seconds"] >= STEADY_SECONDS
+            if each["readiness"] == "ready" and each["revision"] == revisions.get(id) and is_steady:
+                ready[id] += 1
+        minimum = {id: each["minimum"] for id, each in services.items()}
+        return [Standing(id, ready[id], minimum.get(id, 0), runs.get(id)) for id in revisions]
 
     def _give_up_on_crashes(self, late: Sequence[Standing]) -> None:
         for each in late:

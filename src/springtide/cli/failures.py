@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from springtide.cli.client import ApiError, Client
+from springtide.cli.client import Client
 from springtide.cli.group import CommandError, ExitCode
+from springtide.cli.last_words import last_words
 from springtide.cli.why import why_lines
-
-LOG_LINES = 8
 
 
 def timeout_failure(client: Client, service: str, waited: str) -> CommandError:
@@ -35,14 +34,22 @@ def crash_failure(client: Client, service: str, why: dict[str, Any]) -> CommandE
     )
 
 
+def run_failure(client: Client, service: str, run: dict[str, Any]) -> CommandError:
+    """A service that runs to its end has failed for good, and nobody who waits for it can start."""
+    failure = run["last_failure"]
+    times = f" after {run['failures']} failures in a row" if run["failures"] > 1 else ""
+    return CommandError(
+        f"{service} has failed for good{times}: {failure['sentence']}.",
+        remedy="Correct it and deploy again, which tries it again.",
+        code="failed",
+        evidence=last_words(client, failure["instance"]),
+    )
+
+
 def _last_words(client: Client, why: dict[str, Any]) -> tuple[str, ...]:
     """The last log lines of the instance that isn't ready."""
     for instance in [*why["not_ready"], *why["leaving"]]:
-        try:
-            own = next((each for each in instance["containers"] if f"{each}: " in instance["detail"]), "")
-            lines = client.text("instances", instance["id"], "logs", tail=LOG_LINES, container=own).splitlines()
-        except ApiError as error:
-            return (f"The log of {instance['id']} can't be read: {error.sentence}",)
-        if lines:
-            return (f"The last lines that {instance['id']} wrote:", *(f"  {line}" for line in lines))
+        own = next((each for each in instance["containers"] if f"{each}: " in instance["detail"]), "")
+        if words := last_words(client, instance["id"], own):
+            return words
     return ()

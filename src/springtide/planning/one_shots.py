@@ -26,6 +26,20 @@ def kept_instances(record: Record) -> frozenset[InstanceId]:
     return frozenset(ending.instance for run in record.runs.values() for ending in run.endings)
 
 
+def policy_in(record: Record, service: Service) -> RestartPolicy | None:
+    """The policy of a service that runs to its end; ``None`` for any other."""
+    revision = record.revisions.get(service.revision)
+    return revision.template.restart if revision is not None and revision.template.restart.is_one_shot else None
+
+
+def has_failed(record: Record, service: Service) -> bool:
+    """Whether the service's present revision has failed for good."""
+    run, policy = record.runs.get(service.id), policy_in(record, service)
+    if run is None or policy is None or not run.is_of(service):
+        return False
+    return run.has_failed(policy, target_of(service.scale))
+
+
 def present_run(draft: Draft, service: Service) -> Run | None:
     """What has come of the service's present revision so far, if anything."""
     run = draft.runs.get(service.id)

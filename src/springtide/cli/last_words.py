@@ -1,0 +1,16 @@
+"""The last lines that an instance wrote, as evidence of what went wrong."""
+
+from __future__ import annotations
+
+from springtide.cli.client import ApiError, Client
+
+LOG_LINES = 8
+
+
+def last_words(client: Client, instance: str, container: str = "") -> tuple[str, ...]:
+    """The lines under a heading; nothing where it wrote nothing; a sentence where its log can't be read."""
+    try:
+        lines = client.text("instances", instance, "logs", tail=LOG_LINES, container=container).splitlines()
+    except ApiError as error:
+        return (f"The log of {instance} can't be read: {error.sentence}",)
+    return (f"The last lines that {instance} wrote:", *(f"  {line}" for line in lines)) if lines else ()
