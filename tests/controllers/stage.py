@@ -86,6 +86,16 @@ class MortalEngine(SimulatedEngine):
         await super().delete(id, grace_seconds)
         await self.boundaries.cross(f"after delete {id}")
 
+    async def pause(self, id: Any) -> None:
+        await self.boundaries.cross(f"before pause {id}")
+        await super().pause(id)
+        await self.boundaries.cross(f"after pause {id}")
+
+    async def resume(self, id: Any) -> None:
+        await self.boundaries.cross(f"before resume {id}")
+        await super().resume(id)
+        await self.boundaries.cross(f"after resume {id}")
+
     async def ensure_network(self, app: Any, network: NetworkDefinition) -> None:
         await self.boundaries.cross(f"before network {app}")
         await super().ensure_network(app, network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from springtide.clouds.base import RentRequest
 from springtide.clouds.faults import Faults
 from springtide.model.errors import EngineError, FenceLostError
 from springtide.model.identifiers import InstanceId, RevisionId, ServiceId
-from springtide.model.workloads import ScalePolicy, Service
+from springtide.model.observations import ContainerState
+from springtide.model.record import Change, Kind
+from springtide.model.workloads import ScalePolicy, Service, StandbyPolicy
 from tests.builders import a_fleet, a_service
 from tests.controllers.stage import ROUTES, Stage
 
@@ -267,3 +270,55 @@ async def _has_no_app(stage: Stage, app: str) -> bool:
 
 async def _has_event(stage: Stage, code: str) -> bool:
     return code in await stage.event_codes()
+
+
+async def test_who_stands_by_is_resumed_probed_and_routed_before_anything_is_started() -> None:
+    async with Stage(services=[_standing_by(web(count=1))]) as stage:
+        await stage.until(lambda: _paused(stage) == 3)
+        made = len(stage.machine.containers)
+        await _want(stage, 3, 8)
+        assert await stage.reaches(feed=3) < 1
+        assert len(stage.machine.containers) == made
+        await stage.until(lambda: _paused(stage) == 3)
+        await stage.until(lambda: _accepting(stage) == 3)
+
+
+@pytest.mark.parametrize("around", ["pause", "resume"])
+async def test_a_control_plane_that_dies_around_a_pause_or_a_resume_leaves_nothing_doubled_or_orphaned(
+    around: str,
+) -> None:
+    crossed: set[str] = set()
+    for crossing in range(1, 40):
+        async with Stage(services=[_standing_by(web(count=1))]) as stage:
+            if around == "resume":
+                await stage.until(partial(_all_paused, stage))
+            await stage.die_at(crossing)
+            await _want(stage, 3 if around == "resume" else 1, 8)
+            await asyncio.sleep(8)
+            crossed.update(stage.boundaries.names[-1:])
+            await stage.replace_dead()
+            await _want(stage, 3, 8)
+            await stage.reaches(feed=3)
+            await stage.until(partial(_all_paused, stage))
+            record = await stage.record()
+            assert {*stage.machine.containers} == {*record.placements, *record.standby}
+    assert any(name.startswith(f"before {around}") for name in crossed)
+    assert any(name.startswith(f"after {around}") for name in crossed)
+
+
+def _standing_by(service: Service) -> Service:
+    return replace(service, scale=ScalePolicy(1, 8, standby=StandbyPolicy(3)))
+
+
+async def _want(stage: Stage, minimum: int, maximum: int) -> None:
+    before = (await stage.record()).services[ServiceId("feed/web")]
+    scale = replace(before.scale, minimum=minimum, maximum=maximum)
+    await stage.store.commit([Change(Kind.SERVICE, before.id, replace(before, scale=scale))])
+
+
+def _all_paused(stage: Stage) -> bool:
+    return _paused(stage) == 3
+
+
+def _paused(stage: Stage) -> int:
+    return sum(each.state is ContainerState.PAUSED for each in stage.machine.containers.values())

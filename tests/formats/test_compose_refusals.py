@@ -91,7 +91,7 @@ OF_A_SERVICE = {
         "never be met",
         "more than 0",
     ),
-    "a standby": ("x-springtide: {scale: {standby: 4}}", 5, ".x-springtide.scale.standby", "'standby'", "paused"),
+    "a standby": ("x-springtide: {scale: {standby: 4}}", 5, ".x-springtide.scale.standby", "at most 1", "Raise `max`"),
     "a rate that is none": ("x-springtide: {line_load: 2MB}", 5, ".x-springtide.line_load", "'2MB' isn't a rate", ""),
     "an unknown team": ("x-springtide: {team: fed}", 5, ".x-springtide.team", "no team 'fed'", "'feed'"),
     "two teams": (

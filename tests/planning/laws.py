@@ -32,6 +32,8 @@ from tests.planning.moments import Moment, is_staying
 def law_1_nodes_hold_what_is_placed(moment: Moment) -> None:
     """Never over-allocate a node: all placements, leaving ones included until gone, fit its allocatable.
 
+    So do those that stand by, until they are gone; who stays fits without them, since they yield.
+
     Excused: a node made smaller than what it held already. Then the plan puts nothing more on it of the
     kind that is short, and who stays fits.
     """
@@ -40,13 +42,14 @@ def law_1_nodes_hold_what_is_placed(moment: Moment) -> None:
         assert staying.fits_in(allocatable), f"law 1: {node} keeps {staying} of {allocatable}"
     added = {each.node: each for each in moment.added()}
     for node, allocatable in moment.allocatable.items():
-        held = moment.on(node)
+        held = moment.on(node) + moment.standby_on(node)
         if node in added:
             asked = total(each.resources for each in moment.added() if each.node == node)
             over = [kind for kind in asked.kinds if held[kind] > allocatable[kind]]
             assert not over, f"law 1: {node} holds {held} of {allocatable} after {added[node].instance} was added"
         else:
-            before = total(each.resources for each in moment.before.placements.values() if each.node == node)
+            sets = (moment.before.placements.values(), moment.before.standby.values())
+            before = total(each.resources for each in itertools.chain(*sets) if each.node == node)
             assert held.fits_in(allocatable) or held.fits_in(before), f"law 1: {node} holds {held} of {allocatable}"
 
 
@@ -176,15 +179,15 @@ def law_4_order_does_not_matter(moment: Moment, reordered: Index) -> None:
 
 
 Cost = tuple[int, ...]
-"""Missing by band, money an hour, waiting, rungs above own, asked to leave: compared from left to right."""
+"""Missing by band, money an hour, waiting, rungs above own, nameless, asked to leave: compared from left to right."""
 
 
 def cost_of(moment: Moment) -> Cost:
     """What law 5 says must fall.
 
     Unmet demand by band (no place and none promised); micros an hour for machines that are kept; then
-    those that wait for promised room; the sum over staying instances of the steps above ``own``; and
-    how many are being let go but aren't stopped yet.
+    those that wait for promised room; the sum over staying instances of the steps above ``own``; those
+    that stood by and have no name; and how many are being let go but aren't stopped yet.
     """
     explanations = moment.plan.explanations
     bands = [sum(explanations[s.id].missing for s in moment.services() if s.band is band) for band in Band]
@@ -196,6 +199,7 @@ def cost_of(moment: Moment) -> Cost:
         sum(rental.price_micros_per_hour for rental in kept),
         sum(each.waiting for each in explanations.values()),
         sum(moment.rung_after(each).order for each in staying),
+        sum(each.was_standby for each in staying),
         len(leaving),
     )
 
@@ -227,7 +231,8 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
 
     Judged apart from the planner's board: nodes by what the record places on them, quotas by their
     arithmetic. Where a team waits for room on its own pool, or a service for whom others have notice, all
-    that it waits for counts as taken on every node there: the time-limited reservation. Where the ladder
+    that it waits for counts as taken on every node there: the time-limited reservation. So it does on nodes where
+    somebody stops to stand by. Where the ladder
     skips a rung, a place that only opens because another came home in this very plan is for the next one.
     """
     for service in moment.services():
@@ -262,7 +267,10 @@ def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
         open_nodes = moment.ready_machines - _unpayable(moment)
         return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
     served = {each.eviction.beneficiary for each in moment.placed() if each.eviction is not None}
-    held = moment.waiting_amount(each for each in moment.services() if each.team == pool.team or each.id in served)
+    yields = any(each.node == node and each.state is PlacementState.STOPPING for each in moment.after.standby.values())
+    held = moment.waiting_amount(
+        each for each in moment.services() if yields or each.team == pool.team or each.id in served
+    )
     if not service.resources.fits_in(moment.free(node) - held):
         return False
     return {rung_for(moment, service, pool, claim) for claim in (held, NOTHING)} <= set(service.ladder)

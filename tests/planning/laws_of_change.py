@@ -17,8 +17,9 @@ from tests.planning.moments import Moment, is_staying
 def law_8_the_dearest_leave_first(moment: Moment) -> None:
     """Shrink by avoidable cost: who leaves on falling demand stands no cheaper than any that stays.
 
-    Within a service and a revision: cloud before borrowed before shared before own; of two in the
-    cloud, the one whose machine is charged sooner. Excused: who was let go too and is taken back, since
+    Within a service, among those that are what it wants, and among those that aren't (an older revision, or from
+    before a restart): cloud before borrowed before shared before own; of two in the cloud, the one whose machine is
+    charged sooner. Excused: who was let go too and is taken back, since
     somebody waits for the cheaper place.
     """
     taken_back = {str(event["instance"]) for event in moment.events("taken-back")}
@@ -30,7 +31,7 @@ def law_8_the_dearest_leave_first(moment: Moment) -> None:
             kept = moment.after.placements.get(stayer.instance)
             if kept is None or not is_staying(stayer) or not is_staying(kept):
                 continue
-            if (stayer.service, stayer.revision) != (leaver.service, leaver.revision):
+            if stayer.service != leaver.service or _is_current(moment, stayer) != _is_current(moment, leaver):
                 continue
             if is_waited_for and stayer.instance in taken_back:
                 continue
@@ -41,6 +42,10 @@ def law_8_the_dearest_leave_first(moment: Moment) -> None:
             if here is there is Rung.CLOUD:
                 charges = {rental.node: next_charge(rental) for rental in moment.rentals_before}
                 assert charges[leaver.node] <= charges[stayer.node], f"law 8: {stayer.instance} is charged sooner"
+
+
+def _is_current(moment: Moment, placement: Placement) -> bool:
+    return moment.after.services[placement.service].is_current(placement.revision, placement.placed_at)
 
 
 def law_9_make_before_break(moment: Moment) -> None:

@@ -91,7 +91,12 @@ class Moment:
         """What all placements of a node hold, leaving ones included."""
         return total(each.resources for each in self.placed() if each.node == node)
 
+    def standby_on(self, node: NodeId) -> Resources:
+        """What those hold that stand by on a node, stopping ones included."""
+        return total(each.resources for _, each in sorted(self.after.standby.items()) if each.node == node)
+
     def free(self, node: NodeId) -> Resources:
+        """What placements leave of a node: who stands by gives way to any of them."""
         return self.allocatable[node] - self.on(node)
 
     def added(self) -> list[Placement]:

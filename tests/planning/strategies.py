@@ -27,7 +27,7 @@ from springtide.model.identifiers import CloudName, NodeId, PoolName, RevisionId
 from springtide.model.leases import FULL_LADDER, Rung
 from springtide.model.record import Change, Kind
 from springtide.model.resources import NO_CEILING, Ceiling, Resources
-from springtide.model.workloads import Band, Constraint, PlacementRules, ScalePolicy, Service
+from springtide.model.workloads import Band, Constraint, PlacementRules, ScalePolicy, Service, StandbyPolicy
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
 from tests.builders import MIB, START, a_revision
@@ -155,7 +155,10 @@ def _a_service(draw: st.DrawFn, fleet: Fleet, number: int) -> Service:
     name = f"s{number}"
     id = ServiceId(f"{team}/{name}")
     most = draw(st.integers(0, 3))
-    by_rate = ScalePolicy(min(1, most), most + 3, requests_per_second=10)
+    standby = StandbyPolicy(
+        draw(st.sampled_from([0, 0, 0, 1, 3])), max_age_seconds=draw(st.sampled_from([4.0, 3600.0]))
+    )
+    by_rate = ScalePolicy(min(1, most), most + 3, requests_per_second=10, standby=standby)
     return Service(
         id=id,
         app=team,  # type: ignore[arg-type]

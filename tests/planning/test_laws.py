@@ -107,7 +107,7 @@ def test_law_9_whoever_can_comes_home_and_then_nothing_stirs(spec: Spec) -> None
     world.run(80, step=1)
     world.history.clear()
     world.run(15, step=1)
-    assert world.event_codes() == []
+    assert world.stirring() == []
     laws_of_change.law_9_home_in_the_end(Moment(world.index, world.plan()))
 
 
@@ -160,7 +160,7 @@ def undisturbed(spec: Spec, *, may_finish: bool = True) -> World:
 
 def is_old(world: World, placement: Placement) -> bool:
     service = world.record.services.get(placement.service)
-    return service is not None and service.revision != placement.revision
+    return service is not None and not service.is_current(placement.revision, placement.placed_at)
 
 
 def with_gpus(amounts: Resources, count: int) -> Resources:

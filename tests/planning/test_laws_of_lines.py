@@ -64,4 +64,4 @@ def test_law_9_nothing_stirs_once_all_who_can_have_come_home_over_lines(spec: Sp
     world.run(80, step=1)
     world.history.clear()
     world.run(15, step=1)
-    assert world.event_codes() == []
+    assert world.stirring() == []

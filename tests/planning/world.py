@@ -20,7 +20,7 @@ from springtide.model.placements import Placement, PlacementState, Rental
 from springtide.model.record import Change, Kind
 from springtide.model.workloads import Service
 from springtide.planning import world
-from springtide.planning.convergence import Action, CreateInstance, DeleteInstance
+from springtide.planning.convergence import Action, CreateInstance, DeleteInstance, PauseInstance, ResumeInstance
 from springtide.planning.draft import start_draft
 from springtide.planning.explanation import Explanation
 from springtide.planning.index import Index, InstanceSeen, InstancesListed, Observation, RecordChanged, advance
@@ -160,6 +160,12 @@ class World(world.World):
         mine = [each for each in self.record.placements.values() if each.service == service]
         return sorted((each for each in mine if each.state is PlacementState.RUNNING), key=lambda each: each.ordinal)
 
+    def standing_by(self, service: str) -> list[InstanceId]:
+        """Who is paused for a service and hasn't been asked to stop."""
+        mine = [each for each in self.record.standby.values() if each.service == service]
+        waiting = (each.instance for each in mine if each.state is PlacementState.RUNNING)
+        return sorted(id for id in waiting if self.containers[id].state is ContainerState.PAUSED)
+
     def rungs(self, service: str) -> dict[str, int]:
         """How many running instances of the service stand on each rung."""
         draft = start_draft(self.index, {}, self.now)
@@ -174,6 +180,10 @@ class World(world.World):
         """The codes of all events so far, in order."""
         changes = [change for made in self.history for change in made.changes if change.kind is Kind.EVENT]
         return [change.value.reason.code for change in changes if change.value is not None]
+
+    def stirring(self) -> list[str]:
+        """The codes of all events but that of standby growing old and being replaced, which goes on for ever."""
+        return [code for code in self.event_codes() if code not in ("standby", "standby-too-old")]
 
     def find_event(self, matches: Callable[[str], bool]) -> Any:
         changes = [change for made in self.history for change in made.changes if change.kind is Kind.EVENT]
@@ -192,6 +202,9 @@ class World(world.World):
         match action:
             case CreateInstance(placement):
                 self.containers[placement.instance] = world.running_instance(placement, self.now)
+            case PauseInstance(id) | ResumeInstance(id) if id in self.containers:
+                state = ContainerState.PAUSED if isinstance(action, PauseInstance) else ContainerState.RUNNING
+                self.containers[id] = replace(self.containers[id], state=state)
             case DeleteInstance(id, _):
                 self.containers.pop(id, None)
         return facts

@@ -93,7 +93,8 @@ def inside_routes(platform: Platform) -> APIRouter:
 
 def known_instance(platform: Platform, id: str) -> InstanceId:
     """Raises UnknownNameError with what comes near."""
-    known = platform.record.placements.keys() | platform.index.instances.keys()
+    record = platform.record
+    known = record.placements.keys() | record.standby.keys() | platform.index.instances.keys()
     if id not in known:
         raise unknown("instance", id, known)
     return InstanceId(id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from springtide.api.standing import Standing
-from springtide.api.views_services import eviction_sentence, readiness_of, service_wires
+from springtide.api.views_services import eviction_sentence, readiness_of, service_wires, state_of
 from springtide.api.views_shares import shares_wire
 from springtide.api.wire import (
     DepartmentWire,
@@ -154,7 +154,7 @@ def _node_wires(standing: Standing) -> list[NodeWire]:
     rentals = {rental.node: rental for rental in standing.record.rentals.values()}
     machines = machine_states(standing.index)
     placements: dict[NodeId, list[Placement]] = {}
-    for placement in standing.board.placements.values():
+    for placement in (*standing.board.placements.values(), *standing.record.standby.values()):
         placements.setdefault(placement.node, []).append(placement)
     wires = []
     for id, room in standing.board.rooms.items():
@@ -191,8 +191,8 @@ def _tile_wire(standing: Standing, placement: Placement) -> TileWire:
         id=placement.instance,
         service=placement.service,
         team=service.team if service else None,
-        rung=standing.rungs[placement.instance].value,
-        state=placement.state.value,
+        rung=standing.rungs[placement.instance].value if placement.instance in standing.rungs else None,
+        state=state_of(standing, placement),
         readiness=readiness_of(standing, placement.instance).value,
         leaving=placement.eviction is not None or placement.state is not PlacementState.RUNNING,
     )

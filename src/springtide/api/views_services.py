@@ -16,6 +16,7 @@ from springtide.api.wire import (
     SampleWire,
     ServiceSampleWire,
     ServiceWire,
+    StandbyWire,
 )
 from springtide.api.wire_base import ReasonWire, reason_wire
 from springtide.model.events import Reason
@@ -24,7 +25,7 @@ from springtide.model.history import Sample, ServiceSample
 from springtide.model.identifiers import InstanceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState, EngineInstance, Readiness, ServiceLoad
-from springtide.model.placements import Eviction, Placement
+from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.workloads import PlacementRules, Revision, Route, Service
 from springtide.planning.evictions import IN_WORDS
 from springtide.planning.explanation import Explanation
@@ -79,6 +80,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         run=run_wire(standing, service),
         demand=demand_wire(explanation),
         refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
+        standby=standby_wire(explanation),
         rate=sample.rate if sample else None,
         capacity=sample.capacity if sample else None,
         **_load_fields(standing.load(service.id)),
@@ -93,6 +95,14 @@ def _weakenings(standing: Standing, service: Service) -> list[str]:
 def demand_wire(explanation: Explanation | None) -> ReasonWire:
     """Why the service should have the count that it should have."""
     return reason_wire(explanation.demand if explanation else _NOT_PLANNED)
+
+
+def standby_wire(explanation: Explanation | None) -> StandbyWire | None:
+    standing = explanation.standby if explanation else None
+    if standing is None:
+        return None
+    reason = reason_wire(standing.reason) if standing.reason is not None else None
+    return StandbyWire(wished=standing.wished, paused=standing.paused, starting=standing.starting, reason=reason)
 
 
 def placement_rules_wire(rules: PlacementRules) -> PlacementRulesWire:
@@ -134,8 +144,10 @@ def readiness_of(standing: Standing, id: InstanceId) -> Readiness:
 
 
 def instance_wires(standing: Standing) -> list[InstanceWire]:
-    """Every placement, by service and ordinal, and after those of its service what has run to its end."""
-    placements = sorted(standing.record.placements.values(), key=lambda each: (each.service, each.ordinal))
+    """Every placement and who stands by, by service and ordinal; after them what of the service has run to its end."""
+    record = standing.record
+    everybody = (*record.placements.values(), *record.standby.values())
+    placements = sorted(everybody, key=lambda each: (each.service, each.ordinal))
     placed = [instance_wire(standing, placement) for placement in placements]
     return sorted([*placed, *ended_wires(standing)], key=lambda each: each.service)
 
@@ -154,7 +166,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         node=placement.node,
         pool=placement.pool,
         rung=rung.value if rung else None,
-        state=placement.state.value,
+        state=state_of(standing, placement),
         containers=_containers(placement, revision),
         container=seen.state.value if seen else None,
         readiness=readiness_of(standing, id).value,
@@ -181,6 +193,12 @@ def _containers(placement: Placement, revision: Revision | None) -> list[str]:
     return [placement.service.rpartition("/")[2], *(each.name for each in companions)]
 
 
+def state_of(standing: Standing, placement: Placement) -> str:
+    """What the record wants of an instance, in one word."""
+    stands_by = placement.instance in standing.record.standby and placement.state is PlacementState.RUNNING
+    return "standby" if stands_by else placement.state.value
+
+
 def _detail(seen: EngineInstance | None, probed: str) -> str:
     """Why it isn't ready, or that it is: the container's end outweighs an older probe."""
     if seen is None:
@@ -188,7 +206,7 @@ def _detail(seen: EngineInstance | None, probed: str) -> str:
     if seen.state is ContainerState.EXITED:
         code = f"exited with code {seen.exit_code}" if seen.exit_code is not None else "exited"
         return f"{code}: {seen.detail}" if seen.detail else code
-    return probed or seen.detail
+    return probed or seen.detail or ("paused" if seen.state is ContainerState.PAUSED else "")
 
 
 def held_until(standing: Standing, placement: Placement) -> datetime | None:

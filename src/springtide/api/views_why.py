@@ -12,6 +12,7 @@ from springtide.api.views_services import (
     placements_of,
     readiness_of,
     rung_counts,
+    standby_wire,
 )
 from springtide.api.views_shares import share_of
 from springtide.api.wire import CrashesWire, HeldWire, HoldingWire, WhyWire
@@ -49,6 +50,7 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
         share=share_of(standing, service.team),
         crashes=_crashes(standing, service),
         run=run_wire(standing, service),
+        standby=standby_wire(explanation),
     )
 
 

@@ -105,6 +105,15 @@ class RunWire(Wire):
     last_failure: EndingWire | None
 
 
+class StandbyWire(Wire):
+    """Who stands by for a service: how many are to, how many are paused, how many are starting to."""
+
+    wished: int
+    paused: int
+    starting: int
+    reason: ReasonWire | None = Field(description="Why not more stand by, where it is fewer than wished.")
+
+
 class ServiceWire(LoadWire):
     id: str
     app: str
@@ -132,6 +141,7 @@ class ServiceWire(LoadWire):
     run: RunWire | None = Field(description="null where its instances are kept running.")
     demand: ReasonWire
     refusals: list[ReasonWire] = Field(description="What stands in the way of more, or of a cheaper rung.")
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class EvictionWire(Wire):
@@ -178,9 +188,11 @@ class InstanceWire(Wire):
     band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
-    rung: str | None = Field(description="null where the pool is no longer in the fleet.")
+    rung: str | None = Field(
+        description="null where it stands by or has ended, or where the pool is no longer in the fleet."
+    )
     state: str = Field(
-        description="running, draining or stopping: what the record wants; completed or failed where it has ended."
+        description="running, standby, draining or stopping: what the record wants; completed or failed once it ended."
     )
     containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
@@ -207,7 +219,7 @@ class TileWire(Wire):
     id: str
     service: str
     team: str | None
-    rung: str
+    rung: str | None = Field(description="null where it stands by.")
     state: str
     readiness: str
     leaving: bool = Field(description="Asked to leave, or on its way out.")
@@ -391,6 +403,7 @@ class WhyWire(Wire):
     share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
     run: RunWire | None = Field(description="null where its instances are kept running.")
+    standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
 
 
 class ImageWire(Wire):

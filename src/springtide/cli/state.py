@@ -69,7 +69,8 @@ def _pool_row(pool: dict[str, Any]) -> list[str]:
 
 
 def _service_row(service: dict[str, Any]) -> list[str]:
-    rungs = " ".join(f"{service['rungs'][rung]} {rung}" for rung in RUNGS if service["rungs"].get(rung))
+    standing = {**service["rungs"], "standby": (service["standby"] or {}).get("paused", 0)}
+    rungs = " ".join(f"{standing[rung]} {rung}" for rung in (*RUNGS, "standby") if standing.get(rung))
     rungs = " ".join([*([rungs] if rungs else []), *_run_words(service["run"])])
     figures = [_figure(service[key]) for key in ("rate", "capacity", "p95_ms")]
     counts = [str(service["ready"]), str(service["wanted"])]

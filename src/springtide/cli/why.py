@@ -51,6 +51,8 @@ def _standing(seen: dict[str, Any]) -> Iterator[str]:
         yield f"  placed: {rules}"
     if share := seen["share"]:
         yield f"  share:  {share_words(share)}"
+    if standby := seen["standby"]:
+        yield f"  standby: {standby_words(standby)}"
     if held := seen["held"]:
         yield f"  held:   only owners may move {held['count']} of them before {clock(held['until'])}"
 
@@ -91,6 +93,13 @@ def share_words(share: dict[str, Any]) -> str:
         return f"team {share['team']} uses nothing of what {whose} ({fair})"
     used = f"{percent(share['part'])} of the {kind_name(share['dominant'])} that {whose}"
     return f"team {share['team']} uses {used} ({fair})"
+
+
+def standby_words(standby: dict[str, Any]) -> str:
+    """``2 of 4 are paused, 1 is starting; no node has room for one more that could serve.``."""
+    starting = f", {standby['starting']} starting" if standby["starting"] else ""
+    reason = f"; not more: {standby['reason']['sentence']}" if standby["reason"] else ""
+    return f"{standby['paused']} of {standby['wished']} paused{starting}{reason}"
 
 
 def placement_words(rules: dict[str, Any]) -> str:

@@ -20,7 +20,16 @@ from springtide.model.observations import ActionFailed
 from springtide.model.placements import Placement
 from springtide.model.record import Record
 from springtide.model.workloads import App, Template
-from springtide.planning.convergence import Action, ClearApp, CreateInstance, DeleteInstance, RentMachine, ReturnMachine
+from springtide.planning.convergence import (
+    Action,
+    ClearApp,
+    CreateInstance,
+    DeleteInstance,
+    PauseInstance,
+    RentMachine,
+    ResumeInstance,
+    ReturnMachine,
+)
 from springtide.planning.index import AppCleared, InstanceDeleted, MachineReturned
 
 log = structlog.get_logger()
@@ -75,6 +84,12 @@ class Actor:
         match action:
             case CreateInstance(placement):
                 await self._create(placement)
+            case PauseInstance(id):
+                await self._engine.pause(id)
+                self._watcher.look_at(id)
+            case ResumeInstance(id):
+                await self._engine.resume(id)
+                self._watcher.look_at(id)
             case DeleteInstance(id, grace_seconds):
                 await self._engine.delete(id, grace_seconds)
                 self._mailbox.report(InstanceDeleted(id))
@@ -92,7 +107,9 @@ class Actor:
         """Start what the record says; where it has changed its mind meanwhile, nothing is started."""
         record = self._record()
         service, revision = record.services.get(placement.service), record.revisions.get(placement.revision)
-        if service is None or revision is None or placement.instance not in record.placements:
+        is_standby = placement.instance in record.standby
+        is_wanted = is_standby or placement.instance in record.placements
+        if service is None or revision is None or not is_wanted:
             return
         app = record.apps.get(service.app) or App(service.app, service.team, ())
         await self._ensure_ground(app, revision.template)
@@ -106,6 +123,7 @@ class Actor:
             placement.resources,
             app.network_definitions,
             app.volumes,
+            is_standby,
         )
         await self._engine.create(spec)
         self._watcher.look_at(placement.instance)

@@ -76,6 +76,8 @@ class InstanceSpec:
     networks: tuple[NetworkDefinition, ...] = ()
     """Those of the app that need more than a name."""
     volumes: tuple[VolumeDefinition, ...] = ()
+    is_standby: bool = False
+    """It is to stand by: no name of its service, and none of its own, leads to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def instance_labels(wish: ContainerWish) -> dict[str, str]:
 def endpoint_body(wish: ContainerWish, network: str) -> dict[str, Any]:
     """How the instance stands on a network, and how it is found there: its aliases and its own id."""
     attachment = wish.template.attachment(network)
-    aliases = [*wish.template.aliases, *attachment.aliases, wish.spec.id]
+    aliases = [] if wish.spec.is_standby else [*wish.template.aliases, *attachment.aliases, wish.spec.id]
     body: dict[str, Any] = {"Aliases": list(dict.fromkeys(aliases)), **_address_body(attachment)}
     if attachment.driver_options:
         body["DriverOpts"] = dict(attachment.driver_options)

@@ -10,6 +10,7 @@ from springtide.formats.compose_keys import EXTENSION, KeyTable, check_keys
 from springtide.formats.entries import Entry, did_you_mean
 from springtide.formats.fleet_amounts import bounded
 from springtide.formats.quantities import format_rate, parse_rate
+from springtide.formats.springtide_standby import read_standby
 from springtide.model.errors import InputError
 from springtide.model.fleet import Fleet
 from springtide.model.identifiers import TeamName
@@ -22,8 +23,7 @@ SERVICE_EXTENSION = KeyTable(
 )
 ROUTE = KeyTable(frozenset({"host", "port", "max_requests", "queue"}))
 SCALE = KeyTable(
-    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent"}),
-    {"standby": "Leave it out: there are no paused instances yet."},
+    frozenset({"min", "max", "available", "requests_per_second", "cpu_percent", "standby"}),
 )
 
 OWN_PLACEMENT = KeyTable(
@@ -127,6 +127,7 @@ def _scale(section: Entry | None, replicas: Entry | None, name: str) -> tuple[Sc
         requests_per_second=None if rate is None else _positive(rate),
         cpu_percent=None if cpu is None else _positive(cpu),
         available=_available(section.get("available"), maximum, high or replicas or section),
+        standby=read_standby(section.get("standby"), maximum, high or replicas or section),
     )
     notices = []
     if replicas is not None and not minimum <= fixed <= maximum:

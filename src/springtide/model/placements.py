@@ -52,6 +52,8 @@ class Placement:
     drain_since: datetime | None = None
     gone_by: datetime | None = None
     """Set when it drains: the moment by which it must have stopped."""
+    was_standby: bool = False
+    """It stood by before it served. Engines give such an instance no names among its peers."""
 
 
 class RentalState(StrEnum):

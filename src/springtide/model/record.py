@@ -28,6 +28,8 @@ class Kind(StrEnum):
     ORDINAL = "ordinal"
     """Per service: the next instance's number, so that an id is never used twice."""
     PLACEMENT = "placement"
+    STANDBY = "standby"
+    """Instances that stand by: placements that serve nobody until they are resumed."""
     LEASE = "lease"
     RENTAL = "rental"
     LEDGER = "ledger"
@@ -44,6 +46,7 @@ VALUE_TYPES: Mapping[Kind, type] = MappingProxyType(
         Kind.REVISION: Revision,
         Kind.ORDINAL: int,
         Kind.PLACEMENT: Placement,
+        Kind.STANDBY: Placement,
         Kind.LEASE: Lease,
         Kind.RENTAL: Rental,
         Kind.LEDGER: LedgerEntry,
@@ -103,6 +106,7 @@ class Record:
     revisions: Mapping[RevisionId, Revision] = field(default_factory=_none)
     ordinals: Mapping[ServiceId, int] = field(default_factory=_none)
     placements: Mapping[InstanceId, Placement] = field(default_factory=_none)
+    standby: Mapping[InstanceId, Placement] = field(default_factory=_none)
     leases: Mapping[str, Lease] = field(default_factory=_none)
     rentals: Mapping[str, Rental] = field(default_factory=_none)
     ledger: Mapping[str, LedgerEntry] = field(default_factory=_none)
@@ -120,6 +124,7 @@ _FIELD_OF_KIND: Mapping[Kind, str] = MappingProxyType(
         Kind.REVISION: "revisions",
         Kind.ORDINAL: "ordinals",
         Kind.PLACEMENT: "placements",
+        Kind.STANDBY: "standby",
         Kind.LEASE: "leases",
         Kind.RENTAL: "rentals",
         Kind.LEDGER: "ledger",

@@ -60,6 +60,10 @@ class Resources:
         """``share`` percent of each amount, rounded down, each kind apart."""
         return Resources.of((kind, amount * share // 100) for kind, amount in self.amounts)
 
+    def without(self, kind: str) -> Resources:
+        """The same amounts but for one kind."""
+        return Resources(tuple(each for each in self.amounts if each[0] != kind))
+
     def at_least_zero(self) -> Resources:
         """Negative amounts become nought."""
         if all(amount > 0 for _, amount in self.amounts):

@@ -281,6 +281,22 @@ def neighbours_awaited(rules: Mapping[ServiceId, PlacementRules]) -> dict[Servic
 
 
 @dataclass(frozen=True, slots=True)
+class StandbyPolicy:
+    """How many instances of a service stand by: started, proven ready, then paused until they are wanted.
+
+    At most so many on each rung that ``by_rung`` names, and none on others; where it names none, on any
+    rung of the service's ladder but the cloud. Nobody stands by for longer than ``max_age_seconds``.
+    """
+
+    count: int = 0
+    by_rung: tuple[tuple[Rung, int], ...] = ()
+    max_age_seconds: float = 86_400.0
+
+
+NO_STANDBY = StandbyPolicy()
+
+
+@dataclass(frozen=True, slots=True)
 class ScalePolicy:
     """Bounds and targets of a service's instance count. Equal bounds fix the count."""
 
@@ -292,6 +308,7 @@ class ScalePolicy:
     """The share of its reserved cpu that one instance should use."""
     available: int | None = None
     """How many should serve at any time; the minimum where this isn't said."""
+    standby: StandbyPolicy = NO_STANDBY
 
     @property
     def minimum_available(self) -> int:

@@ -78,7 +78,8 @@ class Board:
 
     ``leaving`` are placements whose capacity is about to be free; ``departing`` those that don't stay
     (asked to leave, or leaving), ``unready`` those that don't answer, both by service; ``touched``
-    what this plan has changed.
+    what this plan has changed. ``standby``: instances that stand by. They count toward no quota, and their
+    room as about to be free: whoever has it promised has it, and they go (:mod:`.standby`).
     """
 
     fleet: Fleet
@@ -86,6 +87,7 @@ class Board:
     pools: Mapping[PoolName, Pool]
     table: NodeTable
     placements: dict[InstanceId, Placement]
+    standby: dict[InstanceId, Placement]
     groups: dict[ServiceId, Mapping[GroupKey, Group]]
     by_node: dict[NodeId, frozenset[InstanceId]]
     quotas: PoolQuotas
@@ -98,6 +100,8 @@ class Board:
     known_rungs: dict[PoolName, KnownRungs] = field(default_factory=dict)
     unchanged: frozenset[PoolName] = frozenset()
     """Pools that are as the plan before left them, until this one changes anything there."""
+    standby_of: dict[ServiceId, set[InstanceId]] = field(default_factory=dict)
+    """Who stands by, by service."""
     tally: Tally | None = None
     """What stood at the beginning."""
     coming: dict[ServiceId, dict[int, int]] = field(default_factory=dict)
@@ -125,12 +129,13 @@ class Board:
         """
         layout = ground.layout
         tally = Tally.of(layout, services, ground.groups, known_tally)
-        return cls(
+        board = cls(
             fleet=layout.fleet,
             services=services,
             pools=layout.pools,
             table=NodeTable.start(ground, kinds),
             placements=thawed(ground.placements),
+            standby=thawed(ground.standby),
             groups=thawed(ground.groups),
             by_node=thawed(ground.by_node),
             quotas=PoolQuotas.start(tally, thawed(layout.healthy)),
@@ -139,6 +144,10 @@ class Board:
             known_rungs=thawed(known_rungs or {}),
             tally=tally,
         )
+        for each in board.standby.values():
+            board.standby_of.setdefault(each.service, set()).add(each.instance)
+            board._count_standby(each, 1)
+        return board
 
     @property
     def rooms(self) -> Rooms:
@@ -189,6 +198,20 @@ class Board:
             departing.discard(placement.instance)
         else:
             departing.add(placement.instance)
+
+    def stand_by(self, placement: Placement) -> None:
+        """Put an instance that stands by on its node, in the place of what was there under its id."""
+        self.end_standby(placement.instance)
+        self.standby[placement.instance] = placement
+        self.standby_of.setdefault(placement.service, set()).add(placement.instance)
+        self._take_standby(placement, 1)
+
+    def end_standby(self, id: InstanceId) -> None:
+        """Take an instance that stands by off the board: it is gone, or it serves from now on."""
+        placement = self.standby.pop(id, None)
+        if placement is not None:
+            self.standby_of[placement.service].discard(id)
+            self._take_standby(placement, -1)
 
     def mark_leaving(self, id: InstanceId) -> None:
         """From now on the instance's capacity counts as about to be free."""
@@ -381,6 +404,20 @@ class Board:
         if row is not None:
             self.table.space.leaving[row] += sign * self.table.ask(placement.resources).vector
         self.quotas.count_leaving(placement.pool, placement.service, placement.resources.times(sign))
+
+    def _take_standby(self, placement: Placement, sign: int) -> None:
+        row = self.table.row_of.get(placement.node)
+        if row is not None:
+            self.table.space.free[row] -= sign * self.table.ask(placement.resources).vector
+        self._count_standby(placement, sign)
+        if placement.pool in self.pools:
+            self.quotas.touch(placement.pool)
+
+    def _count_standby(self, placement: Placement, sign: int) -> None:
+        """What is on standby leaves as soon as anybody needs its room."""
+        row = self.table.row_of.get(placement.node)
+        if row is not None:
+            self.table.space.leaving[row] += sign * self.table.ask(placement.resources).vector
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from springtide.model.identifiers import AppName, CloudName, InstanceId, ServiceId
-from springtide.model.observations import ActionFailed
+from springtide.model.observations import ActionFailed, ContainerState, Readiness
 from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
@@ -29,6 +29,28 @@ class CreateInstance:
     @property
     def subject(self) -> str:
         return self.placement.instance
+
+
+@dataclass(frozen=True, slots=True)
+class PauseInstance:
+    """Freeze an instance that stands by, now that it has proven ready."""
+
+    instance: InstanceId
+
+    @property
+    def subject(self) -> str:
+        return self.instance
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeInstance:
+    """Let an instance run on that stood by."""
+
+    instance: InstanceId
+
+    @property
+    def subject(self) -> str:
+        return self.instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +99,7 @@ class ClearApp:
         return self.app
 
 
-Action = CreateInstance | DeleteInstance | RentMachine | ReturnMachine | ClearApp
+Action = CreateInstance | PauseInstance | ResumeInstance | DeleteInstance | RentMachine | ReturnMachine | ClearApp
 
 
 def converge(draft: Draft) -> None:
@@ -132,6 +154,7 @@ def plan_actions(index: Index, after: Record, draft: Draft) -> tuple[Action, ...
     """
     actions: list[Action] = [
         *_instance_actions(index, after, draft),
+        *_standby_actions(index, after, draft),
         *_machine_actions(index, after),
         *_app_actions(index, after, draft),
     ]
@@ -151,10 +174,27 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
                 actions.append(DeleteInstance(id, _grace_of(draft, placement)))
         elif id not in index.instances:
             actions.append(CreateInstance(placement))
+        elif index.instances[id].state is ContainerState.PAUSED:
+            actions.append(ResumeInstance(id))
     grace_seconds = index.record.fleet.reclaim.grace_seconds
-    kept = kept_instances(after)
-    strangers = sorted(id for id in stirring if id in index.instances and id not in after.placements and id not in kept)
+    known = after.placements.keys(), after.standby.keys(), kept_instances(after)
+    strangers = sorted(id for id in stirring if id in index.instances and not any(id in each for each in known))
     actions += [DeleteInstance(id, grace_seconds) for id in strangers]
+    return actions
+
+
+def _standby_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
+    """Who stands by is started, and paused once it answers."""
+    actions: list[Action] = []
+    for id, standby in sorted(after.standby.items()) if index.engine_listed else ():
+        instance, probed = index.instances.get(id), index.readiness.get(id)
+        if standby.state is PlacementState.STOPPING:
+            if id not in index.deleted:
+                actions.append(DeleteInstance(id, _grace_of(draft, standby)))
+        elif instance is None:
+            actions.append(CreateInstance(standby))
+        elif instance.state is ContainerState.RUNNING and probed and probed.readiness is Readiness.READY:
+            actions.append(PauseInstance(id))
     return actions
 
 
@@ -183,6 +223,7 @@ def _machine_actions(index: Index, after: Record) -> list[Action]:
 
 def _app_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
     present = [id for id, count in draft.board.counts.items() if count]
+    present += [id for id, mine in draft.board.standby_of.items() if mine]
     used = {after.services[id].app for id in present if id in after.services}
     present += [index.instances[id].service for id in draft.index.ground.unsettled if id in index.instances]
     leftover = {str(id).partition("/")[0] for id in present}

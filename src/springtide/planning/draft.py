@@ -214,11 +214,21 @@ class Draft:
 
     def place(self, service: Service, node: NodeId) -> Placement:
         """Place a new instance of the service's revision on a node."""
-        if self.board.crossings is not None:
-            self.board.crossings.reserve(service, node)
+        placement = self.next_instance(service, node)
+        self._grant(service, placement)
+        return placement
+
+    def resume(self, standby: Placement) -> None:
+        """Let one that stands by serve: it has what any new instance has, where it stands already."""
+        service = self.service(standby.service)
+        self.board.end_standby(standby.instance)
+        self._grant(service, replace(standby, resources=service.resources, placed_at=self.now, was_standby=True))
+
+    def next_instance(self, service: Service, node: NodeId) -> Placement:
+        """The service's next instance, for a node; it isn't placed yet."""
         ordinal = self.ordinals.get(service.id, 1)
         self.ordinals[service.id] = ordinal + 1
-        placement = Placement(
+        return Placement(
             instance=instance_id(service.id, ordinal),
             service=service.id,
             revision=service.revision,
@@ -228,9 +238,12 @@ class Draft:
             placed_at=self.now,
             ordinal=ordinal,
         )
+
+    def _grant(self, service: Service, placement: Placement) -> None:
+        if self.board.crossings is not None:
+            self.board.crossings.reserve(service, placement.node)
         self.board.add(placement)
         self.wanted[service.id] = self.wanted.get(service.id, 0) - 1
-        return placement
 
     def promise(self, service: Service, node: NodeId) -> None:
         """Hold a node's capacity for one instance of the service."""

@@ -22,8 +22,10 @@ HOME = "home"
 """A cheaper rung has room."""
 ASIDE = "aside"
 """One that fits nowhere else fits in its place, and it elsewhere in the pool."""
+NAMELESS = "nameless"
+"""It stood by, so that no name leads to it; one that has a name takes its place."""
 
-MOVES = (HOME, ASIDE)
+MOVES = (HOME, ASIDE, NAMELESS)
 """Nobody needs them at once: a bounded number at a time."""
 NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
 """For somebody's sake: withdrawn where nobody needs the room any more."""
@@ -39,6 +41,7 @@ IN_WORDS: Mapping[str, str] = {
     FAIR_SHARE: "its team uses more than its fair share",
     HOME: "it moves to a cheaper place",
     ASIDE: "it moves elsewhere in its pool so that a larger one fits",
+    NAMELESS: "one that is found by name replaces it",
     REVISION: "another revision replaces it",
     RESTART: "its service is restarted",
     MISPLACED: "its service may not stand on its node",

@@ -22,6 +22,7 @@ from springtide.planning.memo import Holding
 from springtide.planning.news import Told
 from springtide.planning.quota_tree import LimitName
 from springtide.planning.siting import LINE, Siting, tally_refusals
+from springtide.planning.standby import StandbyStanding, standby_standing
 
 MOST_POOLS_NAMED = 4
 """More pools than these refuse in one sentence, with how many do for which reason."""
@@ -39,6 +40,7 @@ class Explanation:
     demand: Reason
     holdings: tuple[Holding, ...]
     refusals: tuple[Reason, ...]
+    standby: StandbyStanding | None = None
 
 
 def explain(draft: Draft) -> dict[ServiceId, Explanation]:
@@ -55,10 +57,17 @@ def tell_growth(draft: Draft) -> None:
             fresh_by_service.setdefault(placement.service, []).append(placement)
     for id in sorted(fresh_by_service):
         fresh = sorted(fresh_by_service[id], key=lambda each: each.ordinal)
-        places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
-        where = ", ".join(f"{count} on {place}" for place, count in places.items())
-        sentence = f"{len(fresh)} new: {where}. {draft.demands[id].reason.sentence}"
-        draft.say(id, "grow", sentence, count=len(fresh), wanted=draft.demands[id].count)
+        _tell_fresh(draft, id, "resume", "resumed from standby", [each for each in fresh if each.was_standby])
+        _tell_fresh(draft, id, "grow", "new", [each for each in fresh if not each.was_standby])
+
+
+def _tell_fresh(draft: Draft, id: ServiceId, code: str, what: str, fresh: list[Placement]) -> None:
+    if not fresh:
+        return
+    places = Counter(f"{each.node} ({draft.rung(each)})" for each in fresh)
+    where = ", ".join(f"{count} on {place}" for place, count in places.items())
+    sentence = f"{len(fresh)} {what}: {where}. {draft.demands[id].reason.sentence}"
+    draft.say(id, code, sentence, count=len(fresh), wanted=draft.demands[id].count)
 
 
 def _explain(draft: Draft, service: Service) -> Explanation:
@@ -66,7 +75,8 @@ def _explain(draft: Draft, service: Service) -> Explanation:
     if memo is not None and memo.is_home and has_all(draft, service.id) and not _overloads(draft, service.id):
         demand = draft.demands[service.id]
         ready = draft.ready_count(service.id)
-        return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, ())
+        standby = standby_standing(draft, service)
+        return Explanation(service.id, demand.count, ready, 0, 0, demand.reason, memo.holdings, (), standby)
     missing = max(0, draft.wanted.get(service.id, 0))
     holdings = memo.holdings if memo is not None else holdings_of(draft, service.id)
     return Explanation(
@@ -78,6 +88,7 @@ def _explain(draft: Draft, service: Service) -> Explanation:
         demand=draft.demands[service.id].reason,
         holdings=holdings,
         refusals=_refusals(draft, service, missing, holdings),
+        standby=standby_standing(draft, service),
     )
 
 

@@ -20,6 +20,7 @@ from springtide.model.identifiers import InstanceId, NodeId, PoolName, RevisionI
 from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EngineInstance, ProbedInstance, Readiness
 from springtide.model.placements import Placement, PlacementState
+from springtide.model.record import Record
 from springtide.model.resources import NOTHING, Resources
 from springtide.planning.layout import EMPTY_LAYOUT, IntArray, Layout, ask_vector, lay_out
 
@@ -51,16 +52,20 @@ class Ground:
     ``unsettled`` are the placements that don't simply run and answer: evicted, draining, not seen
     running, not ready; and the instances that nobody has placed. ``stamps`` numbers each service's
     last change, so that what was worked out from it can be used again while nothing has changed.
+    Those that stand by hold room on their nodes and are nowhere else.
     """
 
     layout: Layout = EMPTY_LAYOUT
     placements: Mapping[InstanceId, Placement] = field(default_factory=_none)
+    standby: Mapping[InstanceId, Placement] = field(default_factory=_none)
     instances: Mapping[InstanceId, EngineInstance] = field(default_factory=_none)
     readiness: Mapping[InstanceId, ProbedInstance] = field(default_factory=_none)
     used: IntArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     groups: Groups = field(default_factory=_none)
     by_node: Mapping[NodeId, frozenset[InstanceId]] = field(default_factory=_none)
     unsettled: frozenset[InstanceId] = frozenset()
+    resumed: frozenset[InstanceId] = frozenset()
+    """Placements that stood by before they served."""
     stamps: Mapping[ServiceId, int] = field(default_factory=_none)
     pool_stamps: Mapping[PoolName, int] = field(default_factory=_none)
     """The same of pools: of their nodes, and of what is placed there."""
@@ -72,24 +77,27 @@ EMPTY_GROUND = Ground()
 
 def advance_ground(
     ground: Ground,
-    fleet: Fleet,
-    placements: Mapping[InstanceId, Placement],
+    record: Record,
     instances: Mapping[InstanceId, EngineInstance],
     readiness: Mapping[InstanceId, ProbedInstance],
 ) -> Ground:
-    """The ground under this fleet, these placements and these observations."""
-    placed = _changed_ids(ground.placements, placements)
-    seen = placed.union(_changed_ids(ground.instances, instances), _changed_ids(ground.readiness, readiness))
+    """The ground under this record's fleet and placements, and these observations."""
+    fleet, placements, standby = record.fleet, record.placements, record.standby
+    placed, waiting = _changed_ids(ground.placements, placements), _changed_ids(ground.standby, standby)
+    observed = _changed_ids(ground.instances, instances) | _changed_ids(ground.readiness, readiness)
+    seen = placed.union(waiting, observed)
     is_same_fleet = fleet is ground.layout.fleet
     if not seen and is_same_fleet:
-        return replace(ground, placements=placements, instances=instances, readiness=readiness)
+        return replace(ground, placements=placements, standby=standby, instances=instances, readiness=readiness)
     before, after, fleet_before = ground.placements, placements, ground.layout.fleet
     stamp = ground.stamp + 1
-    kinds = {kind for id in placed if id in after for kind, _ in after[id].resources.amounts}
-    ground = _with_layout(ground, fleet, kinds)
     removed = [before[id] for id in placed if id in before]
     added = [after[id] for id in placed if id in after]
-    used = _used_after(ground, removed, added)
+    rising = [ground.standby[id] for id in waiting if id in ground.standby]
+    resting = [standby[id] for id in waiting if id in standby]
+    kinds = {kind for each in (*added, *resting) for kind, _ in each.resources.amounts}
+    ground = _with_layout(ground, fleet, kinds)
+    used = _used_after(ground, (*removed, *rising), (*added, *resting))
     stamps = thawed(ground.stamps)
     for id in seen:
         for source in (before, after):
@@ -98,16 +106,18 @@ def advance_ground(
     changed_pools = set() if is_same_fleet else _changed_pools(fleet_before, fleet)
     for service in _services_on(ground, changed_pools) if changed_pools else ():
         stamps[service] = stamp
-    changed_pools.update(each.pool for each in (*removed, *added))
-    settled = {id for id in seen if _is_settled(id, placements, instances, readiness)}
+    changed_pools.update(each.pool for each in (*removed, *added, *rising, *resting))
+    settled = {id for id in seen if id in standby or _is_settled(id, placements, instances, readiness)}
     return Ground(
         layout=ground.layout,
         placements=placements,
+        standby=standby,
         instances=instances,
         readiness=readiness,
         used=used,
         groups=_groups_after(ground.groups, removed, added),
         by_node=_nodes_after(ground.by_node, removed, added),
+        resumed=(ground.resumed - placed) | {each.instance for each in added if each.was_standby},
         unsettled=(ground.unsettled - seen) | (seen - settled - _forgotten(seen, placements, instances)),
         stamps=MappingProxyType(stamps),
         pool_stamps=MappingProxyType({**ground.pool_stamps, **dict.fromkeys(changed_pools, stamp)}),
@@ -185,18 +195,17 @@ def _with_layout(ground: Ground, fleet: Fleet, kinds: set[str]) -> Ground:
         return ground
     fresh = lay_out(fleet, kinds.union(layout.kinds))
     used = np.zeros((len(fresh.nodes), len(fresh.kinds)), dtype=np.int64)
+    unknown = set(fresh.row_of)
     if fresh.kinds == layout.kinds:
+        unknown -= layout.row_of.keys()
         kept = [(row, layout.row_of[node.id]) for row, node in enumerate(fresh.nodes) if node.id in layout.row_of]
         if kept:
             rows = np.array(kept, dtype=np.int64)
             used[rows[:, 0]] = ground.used[rows[:, 1]]
-        unknown = [id for id in ground.by_node if id in fresh.row_of and id not in layout.row_of]
-    else:
-        unknown = [id for id in ground.by_node if id in fresh.row_of]
-    column_of = fresh.column_of
-    for node in unknown:
-        for id in ground.by_node[node]:
-            used[fresh.row_of[node]] += ask_vector(ground.placements[id].resources, column_of)
+    here = [ground.placements[id] for node in unknown for id in ground.by_node.get(node, ())]
+    here += [each for each in ground.standby.values() if each.node in unknown]
+    for placement in here:
+        used[fresh.row_of[placement.node]] += ask_vector(placement.resources, fresh.column_of)
     return replace(ground, layout=fresh, used=used)
 
 

@@ -16,7 +16,9 @@ from springtide.planning.draft import Draft
 from springtide.planning.evictions import HOME, moves_under_way
 from springtide.planning.fitting import best_room
 from springtide.planning.memo import holds_still
+from springtide.planning.resuming import room_held_by_standby
 from springtide.planning.shrinking import by_avoidable_cost
+from springtide.planning.standby import yield_on
 
 PAYBACK_HOURS = 1
 """A move must save more than it costs within this time."""
@@ -46,7 +48,11 @@ def come_home(draft: Draft) -> None:
         while move is not None and (draft.now - since).total_seconds() >= terms.home_seconds:
             if under_way >= terms.max_moves_at_once:
                 break
-            _carry_out(draft, move)
+            if move.room.fits_now(draft.service(id).resources):
+                _carry_out(draft, move)
+            else:
+                yield_on(draft, move.room.node.id, draft.service(id).resources)  # the next plan moves it
+                break
             under_way += 1
             move = _find_move(draft, draft.service(id))
     if under_way > begun:
@@ -82,7 +88,10 @@ def _is_known_to_stay(draft: Draft, id: ServiceId) -> bool:
 def _has_room_below(draft: Draft, service: Service, dearest: int, pool: PoolName) -> bool:
     """Whether a pool has room for one more on a rung below the dearest that the service stands on."""
     rung = rung_for(draft.board, service, pool)
-    return rung is not None and rung.order < dearest and best_room(draft.board, [pool], service) is not None
+    if rung is None or rung.order >= dearest:
+        return False
+    room = best_room(draft.board, [pool], service) or room_held_by_standby(draft.board, pool, service)
+    return room is not None
 
 
 def _find_move(draft: Draft, service: Service) -> _Move | None:
@@ -128,7 +137,7 @@ def _cheaper_room(draft: Draft, service: Service, source: Rung) -> tuple[Rung, N
         rung = None if pool.is_elastic else rung_for(board, service, pool.name)
         if rung is None or rung.order >= (best[0].order if best else source.order):
             continue
-        room = best_room(board, [pool.name], service)
+        room = best_room(board, [pool.name], service) or room_held_by_standby(board, pool.name, service)
         if room is not None:
             best = rung, room
             if rung is Rung.OWN:

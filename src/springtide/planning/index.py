@@ -15,6 +15,7 @@ from springtide.model.mappings import thawed
 from springtide.model.observations import (
     ActionFailed,
     CloudView,
+    ContainerState,
     EngineInstance,
     ProbedInstance,
     RouterView,
@@ -232,7 +233,7 @@ class Index:
 def ground_of(index: Index) -> Ground:
     """The ground under this index's record and observations."""
     record = index.record
-    return advance_ground(index.ground, record.fleet, record.placements, index.instances, index.readiness)
+    return advance_ground(index.ground, record, index.instances, index.readiness)
 
 
 def advance(index: Index, events: Iterable[Observation]) -> Index:
@@ -252,13 +253,24 @@ def advance(index: Index, events: Iterable[Observation]) -> Index:
 
 def _with_readiness(index: Index, probed: Iterable[Any]) -> Index:
     """One copy for a whole run of news: large fleets start with one for each instance."""
-    fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed}
+    asleep = {id for id, each in index.instances.items() if each.state is ContainerState.PAUSED}
+    fresh = {each.id: _same(index.readiness.get(each.id), each) for each in probed if each.id not in asleep}
     return replace(index, readiness=MappingProxyType(thawed(index.readiness) | fresh))
 
 
 def _with_instances(index: Index, seen: Iterable[Any]) -> Index:
+    """Who is paused must answer anew before it counts as ready."""
     fresh = {each.instance.id: _same(index.instances.get(each.instance.id), each.instance) for each in seen}
-    return replace(index, instances=MappingProxyType(thawed(index.instances) | fresh))
+    index = replace(index, instances=MappingProxyType(thawed(index.instances) | fresh))
+    paused = [id for id, each in fresh.items() if each.state is ContainerState.PAUSED and id in index.readiness]
+    return _without_readiness(index, paused) if paused else index
+
+
+def _without_readiness(index: Index, ids: Iterable[InstanceId]) -> Index:
+    readiness = thawed(index.readiness)
+    for id in ids:
+        readiness.pop(id, None)
+    return replace(index, readiness=_frozen(readiness))
 
 
 def _advanced(index: Index, event: Observation) -> Index:
@@ -268,7 +280,8 @@ def _advanced(index: Index, event: Observation) -> Index:
         case InstancesListed():
             before = index.instances
             listed = {each.id: _same(before.get(each.id), each) for each in event.instances}
-            kept = {id: probed for id, probed in index.readiness.items() if id in listed}
+            awake = {id for id, each in listed.items() if each.state is not ContainerState.PAUSED}
+            kept = {id: probed for id, probed in index.readiness.items() if id in awake}
             return replace(index, instances=_frozen(listed), readiness=_frozen(kept), engine_listed=True)
         case InstanceSeen():
             return _with_instances(index, (event,))
@@ -304,14 +317,17 @@ def _same(before: Any, after: Any) -> Any:
 
 def _with_record(index: Index, record: Record) -> Index:
     """Take over the record, and forget facts about what is no longer in it."""
-    placed, rented = record.placements, record.rentals
+
+    def is_known(id: str) -> bool:
+        return id in record.placements or id in record.standby
+
     return replace(
         index,
         record=record,
-        deleted=frozenset(id for id in index.deleted if id in record.placements),
+        deleted=frozenset(id for id in index.deleted if is_known(id)),
         returned=frozenset(token for token in index.returned if token in record.rentals),
         cleared=frozenset(app for app in index.cleared if app in record.apps and not record.apps[app].services),
-        failures=_frozen({id: kept for id, kept in index.failures.items() if id in placed or id in rented}),
+        failures=_frozen({id: kept for id, kept in index.failures.items() if is_known(id) or id in record.rentals}),
         loads=_frozen({service: points for service, points in index.loads.items() if service in record.services}),
         cpu=_frozen({service: points for service, points in index.cpu.items() if service in record.services}),
     )

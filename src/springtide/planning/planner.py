@@ -34,10 +34,12 @@ from springtide.planning.rebalancing import make_room
 from springtide.planning.reclaim import place_owned
 from springtide.planning.remembering import plan_memos
 from springtide.planning.renewal import secure_rentals, settle_rentals
+from springtide.planning.resuming import give_names
 from springtide.planning.routing import plan_routes
 from springtide.planning.settlement import settle
 from springtide.planning.sharing import place_guests
 from springtide.planning.shrinking import shrink
+from springtide.planning.standby import make_standby_yield, refill_standby, settle_standby
 
 READS = (
     Kind.FLEET,
@@ -46,6 +48,7 @@ READS = (
     Kind.REVISION,
     Kind.ORDINAL,
     Kind.PLACEMENT,
+    Kind.STANDBY,
     Kind.LEASE,
     Kind.RENTAL,
     Kind.LEDGER,
@@ -74,6 +77,7 @@ def plan(index: Index, now: datetime) -> Plan:
     """Decide everything for this moment. Same index and moment, same plan."""
     draft = start_draft(index, plan_demand(index, now), now)
     settle(draft)
+    settle_standby(draft)
     shrink(draft)
     open_lines(draft)
     secure_rentals(draft)
@@ -82,7 +86,10 @@ def plan(index: Index, now: datetime) -> Plan:
     make_room(draft)
     place_in_cloud(draft)
     come_home(draft)
+    give_names(draft)
     converge(draft)
+    make_standby_yield(draft)
+    refill_standby(draft)
     settle_rentals(draft)
     tell_growth(draft)
     leases = plan_leases(draft)
@@ -106,6 +113,7 @@ def _changes(draft: Draft, leases: dict[str, Lease]) -> tuple[Change, ...]:
         (Kind.REVISION, record.revisions, _plan_revisions(draft)),
         (Kind.ORDINAL, record.ordinals, _plan_ordinals(draft)),
         (Kind.PLACEMENT, _touched(draft, record.placements), _touched(draft, draft.board.placements)),
+        (Kind.STANDBY, record.standby, draft.board.standby),
         (Kind.LEASE, record.leases, leases),
         (Kind.RENTAL, record.rentals, draft.rentals),
         (Kind.LEDGER, record.ledger, {**record.ledger, **plan_ledger(draft, leases)}),
@@ -156,7 +164,7 @@ def _is_proven(draft: Draft, revision: Revision) -> bool:
 def _plan_ordinals(draft: Draft) -> dict[str, int]:
     """Counters of rentals stay for good; those of services go with the service's last instance, ended ones too."""
     services, instances = draft.index.record.services, draft.index.instances
-    used = {id for id, count in draft.board.counts.items() if count}
+    used = {id for id, count in draft.board.counts.items() if count} | draft.board.standby_of.keys()
     used.update(instances[id].service for id in draft.index.ground.unsettled if id in instances)
     return {
         str(id): number

@@ -21,6 +21,7 @@ from springtide.planning.evictions import RECLAIM
 from springtide.planning.fitting import may_begin
 from springtide.planning.limits import enforce_limits
 from springtide.planning.notices import give_notice, is_reclaimed, withdraw_notices
+from springtide.planning.resuming import resume_at_home
 from springtide.planning.siting import Siting
 from springtide.planning.trial import NOBODY, Asked, Trial, TrialStep
 from springtide.planning.turns import neediest_first
@@ -59,6 +60,7 @@ def _place_team(draft: Draft, team: TeamName) -> None:
     growing = [id for id in draft.services_of(team) if _may_own(draft.service(id)) and id not in draft.blocked]
     for id in growing:
         draft.take_back(id, pools)
+    resume_at_home(draft, growing, pools)
     turns = {id: _most_that_fit(draft, pools, id) for id in growing if draft.wanted[id] > 0 and draft.may_grow(id)}
     wants = {id: count for id, count in turns.items() if count > 0}
     if not wants or not pools:

@@ -41,7 +41,7 @@ def settle(draft: Draft) -> None:
     for placement in _unsettled(draft):
         if take_ending(draft, placement):
             continue
-        failure = _failure_of(draft, placement)
+        failure = failure_of(draft, placement)
         if failure is not None:
             _stop(draft, placement)
             draft.say(placement.service, failure.code, failure.sentence, **dict(failure.figures))
@@ -174,7 +174,7 @@ def _relieve(draft: Draft, room: NodeRoom) -> None:
             draft.say(placement.service, "node-shrunk", sentence, instance=placement.instance, node=room.node.id)
 
 
-def _failure_of(draft: Draft, placement: Placement) -> Reason | None:
+def failure_of(draft: Draft, placement: Placement) -> Reason | None:
     """Why this instance can't serve any more, if so."""
     if placement.state is PlacementState.STOPPING:
         return None
@@ -208,7 +208,8 @@ def _start_failure(draft: Draft, placement: Placement, instance: EngineInstance)
     if instance.started_at is None or (probed is not None and probed.readiness is not Readiness.STARTING):
         return None
     allowed = _start_seconds(draft, placement)
-    waited = (draft.now - instance.started_at).total_seconds()
+    # One that stood by was started long ago: its time runs from when it was resumed.
+    waited = (draft.now - max(instance.started_at, placement.placed_at)).total_seconds()
     if waited <= allowed:
         return None
     detail = probed.detail if probed is not None and probed.detail else "no probe has passed"
@@ -246,12 +247,17 @@ def _stop(draft: Draft, placement: Placement) -> None:
 def _count_crashes(draft: Draft, crashed: dict[ServiceId, tuple[str, bool]]) -> None:
     """One round of failures counts once; an instance that had served for a while starts the count anew."""
     for service, (detail, was_proven) in crashed.items():
-        before = draft.crashes.get(service)
-        count = 1 if was_proven or before is None else before.count + 1
-        draft.crashes[service] = CrashHistory(count, draft.now, detail)
+        count_crash(draft, service, detail, was_proven=was_proven)
     for service in [id for id in draft.crashes if id not in crashed]:
         if service not in draft.index.record.services or _has_recovered(draft, service):
             del draft.crashes[service]
+
+
+def count_crash(draft: Draft, service: ServiceId, detail: str, *, was_proven: bool) -> None:
+    """One more failure in a row, or the first of a new one where it had served for a while."""
+    before = draft.crashes.get(service)
+    count = 1 if was_proven or before is None else before.count + 1
+    draft.crashes[service] = CrashHistory(count, draft.now, detail)
 
 
 def _has_recovered(draft: Draft, service: ServiceId) -> bool:

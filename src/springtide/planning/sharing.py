@@ -16,6 +16,7 @@ from springtide.planning.fairness import Shares
 from springtide.planning.fitting import best_room
 from springtide.planning.notices import is_reclaimed, withdraw_notices
 from springtide.planning.promises import keep_promises
+from springtide.planning.resuming import resumable, room_held_by_standby
 from springtide.planning.turns import service_order
 from springtide.planning.victims import is_noticed
 
@@ -63,9 +64,7 @@ class _Sharing:
             id = self._next(open_services)
             service = draft.service(id)
             self._neediest.pop(service.team)
-            room = self.find_room(service)
-            if room is not None:
-                draft.place(service, room.node.id)
+            if self._place(service):
                 self._shares.add(service)
                 self._forget_orders_of(service.team)
             elif self._ways < MOST_WAYS_A_PLAN and make_way(draft, service, self._shares):
@@ -86,6 +85,29 @@ class _Sharing:
                 open_services += again
                 refused = [each for each in refused if each not in again]
                 self._neediest.clear()
+
+    def _place(self, service: Service) -> bool:
+        """Let one more serve that stands by, or else start one; or hold the room of some who stand by."""
+        draft = self._draft
+        pools = self._lenders_of(service.team)
+        standby = resumable(draft, service, pools, lambda pool: self._rung_in(pool, service))
+        if standby is not None:
+            draft.resume(standby)
+        elif (room := self.find_room(service)) is not None:
+            draft.place(service, room.node.id)
+        elif (room := self._room_held_by_standby(service)) is not None:
+            draft.promise(service, room.node.id)
+        else:
+            return False
+        return True
+
+    def _room_held_by_standby(self, service: Service) -> NodeRoom | None:
+        board = self._draft.board
+        if not board.standby:
+            return None
+        pools = [pool for pool in self._lenders_of(service.team) if self._rung_in(pool, service) is not None]
+        found = (room_held_by_standby(board, pool, service) for pool in pools)
+        return next((room for room in found if room is not None), None)
 
     def _displaced(self) -> list[ServiceId]:
         """Services of which somebody leaves, and that want another place."""

@@ -32,7 +32,9 @@ from springtide.planning.convergence import (
     ClearApp,
     CreateInstance,
     DeleteInstance,
+    PauseInstance,
     RentMachine,
+    ResumeInstance,
     ReturnMachine,
 )
 from springtide.planning.index import (
@@ -152,6 +154,13 @@ class World:
                 readiness = Readiness.READY if ready else Readiness.STARTING
                 probed = ProbedInstance(placement.instance, readiness, self.now)
                 return [InstanceSeen(running_instance(placement, self.now)), probed]
+            case PauseInstance(id) | ResumeInstance(id) if id not in self.index.instances:
+                return []
+            case PauseInstance(id):
+                return [InstanceSeen(replace(self.index.instances[id], state=ContainerState.PAUSED))]
+            case ResumeInstance(id):
+                awake = replace(self.index.instances[id], state=ContainerState.RUNNING)
+                return [InstanceSeen(awake), ProbedInstance(id, Readiness.READY, self.now)]
             case DeleteInstance(id, _):
                 return [InstanceDeleted(id)]
             case RentMachine(rental):

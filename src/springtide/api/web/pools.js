@@ -103,11 +103,12 @@ export class Pools {
     const ordinal = tile.id.slice(tile.id.lastIndexOf("-") + 1);
     setText(mark, ordinal);
     mark.style.setProperty("--team", this.teamColour(tile.team));
-    const look = tile.leaving ? "leaving" : tile.readiness;
-    const name = `tile ${tile.rung} ${look}`;
+    const standby = tile.state === "standby";
+    const look = tile.leaving ? "leaving" : standby ? "standby" : tile.readiness;
+    const name = standby ? "tile standby" : `tile ${tile.rung} ${look}`;
     if (mark.className !== name) mark.className = name;
     const state = tile.leaving ? (tile.state === "running" ? "asked to leave" : tile.state) : tile.readiness;
-    mark.title = `${tile.id}: ${tile.service}, ${tile.rung}, ${state}`;
+    mark.title = standby ? `${tile.id}: ${tile.service}, on standby` : `${tile.id}: ${tile.service}, ${tile.rung}, ${state}`;
   }
 }
 
