@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from springtide.api.standing import Standing
 from springtide.api.wire import EndingWire, InstanceWire, RunWire
+from springtide.model.record import Record
 from springtide.model.runs import Ending, Run
 from springtide.model.workloads import Service
 from springtide.planning.demand import target_of
 from springtide.planning.one_shots import has_failed, policy_in
 
 
-def run_wire(standing: Standing, service: Service) -> RunWire | None:
+def run_wire(record: Record, service: Service) -> RunWire | None:
     """How far a service has come that runs to its end; ``None`` for any other."""
-    if policy_in(standing.record, service) is None:
+    if policy_in(record, service) is None:
         return None
-    run = _present(standing, service)
+    run = record.runs.get(service.id)
+    run = run if run is not None and run.is_of(service) else None
     failure = run.last_failure if run is not None else None
     return RunWire(
         count=target_of(service.scale),
         completed=run.completed if run is not None else 0,
         failures=run.failures if run is not None else 0,
-        has_failed=has_failed(standing.record, service),
+        has_failed=has_failed(record, service),
         last_failure=ending_wire(failure) if failure is not None else None,
     )
 
@@ -39,11 +41,6 @@ def ended_wires(standing: Standing) -> list[InstanceWire]:
     """The ended instances that are kept, by service, in the order in which they ended."""
     runs = sorted(standing.record.runs.items())
     return [_ended_wire(standing, run, ending) for _, run in runs for ending in _by_end(run)]
-
-
-def _present(standing: Standing, service: Service) -> Run | None:
-    run = standing.record.runs.get(service.id)
-    return run if run is not None and run.is_of(service) else None
 
 
 def _by_end(run: Run) -> list[Ending]:

@@ -18,6 +18,7 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
+    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -130,11 +131,12 @@ class DockerEngine:
     async def _complete_existing(self, spec: InstanceSpec, conflict: DockerError) -> None:
         rows = await self._pod(spec.id)
         if not rows or rows[0]["Labels"][SERVICE] != spec.service:
-            name = self._names.container(spec.id)
-            if not rows and name not in conflict.message:
+            names = self._creation.names_of(spec)
+            name = next((each for each in names if each in conflict.message), None)
+            if not rows and name is None:
                 raise conflict  # two wishes of the template contradict each other: no name is taken
             raise EngineError(
-                f"The container name {name} is taken by one that isn't of {spec.service}.",
+                f"The container name {name or names[0]} is taken by one that isn't of {spec.id}.",
                 remedy="Rename or remove that container.",
             )
         await self._creation.complete(spec, rows)
@@ -294,8 +296,8 @@ class DockerEngine:
     async def build(self, spec: BuildSpec) -> str:
         return await self._images.build(spec)
 
-    async def resolve_image(self, reference: str) -> str:
-        return await self._images.resolve(reference)
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
+        return await self._images.resolve(reference, pull)
 
     async def delete_images(self) -> None:
         """Remove every image that this installation built; for ``down`` with everything, not in the protocol."""

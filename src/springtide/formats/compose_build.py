@@ -50,7 +50,7 @@ def read_build(root: Entry, service: Entry, variables: Mapping[str, str]) -> Bui
         network=_network(section.get("network")),
         extra_hosts=hosts_of(section.get("extra_hosts")),
         tags=tuple(_tags(service.get("image"), section.get("tags"))),
-        platform=_platform(section.get("platforms")),
+        platform=_platform(section.get("platforms")) or text_of(service.get("platform")),
         cache_from=tuple(_image_of_cache(entry) for entry in items_of(section.get("cache_from"))),
         no_cache=truth_of(section.get("no_cache")),
         pull=truth_of(section.get("pull")),
