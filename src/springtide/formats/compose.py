@@ -18,7 +18,7 @@ from springtide.formats.app_specs import (
     revision_id,
     with_images,
 )
-from springtide.formats.compose_build import read_build
+from springtide.formats.compose_build import read_build, read_pull
 from springtide.formats.compose_conditions import Condition
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
@@ -218,7 +218,7 @@ class _Reader:
         extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
         reserved, limits = read_resources(entry, self._fleet.defaults)
         build = read_build(self._root, entry, self._project.variables)
-        image = ImageSpec(name, self._image(name, entry), build)
+        image = ImageSpec(name, self._image(name, entry), build, read_pull(entry))
         template = read_template(entry, image.image, read_healthcheck(entry, test, routes, offered), limits)
         files = read_files(self._root, entry, self._project.variables)
         template = replace(template, files=files, mounts=read_mounts(entry, self._services))

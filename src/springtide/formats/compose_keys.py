@@ -102,6 +102,7 @@ SERVICE = KeyTable(
             "ports",
             "privileged",
             "profiles",
+            "pull_policy",
             "read_only",
             "restart",
             "runtime",
@@ -136,8 +137,7 @@ SERVICE = KeyTable(
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
         "provider": LATER,
-        "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
-        "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
+        "pull_refresh_after": "Write `pull_policy: always`, and deploy as often as you want it pulled.",
         "use_api_socket": _HARDENED,
     },
 )
