@@ -18,7 +18,6 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
-    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -42,7 +41,7 @@ from springtide.engines.docker_logs import read_lines, read_raw_lines
 from springtide.engines.docker_networks import DockerNetworks, DockerVolumes
 from springtide.engines.docker_usage import CgroupFiles, of_pod, usage_of_statistics
 from springtide.engines.probes import NetworkProber
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import VolumeDefinition
