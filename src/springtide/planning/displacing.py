@@ -72,6 +72,8 @@ def make_way_at_home(draft: Draft, service: Service) -> bool:
     board, siting = draft.board, Siting(draft.board)
     found: list[_Way] = []
     for pool in board.pools_of(service.team):
+        if pool in board.quotas.awaited_beyond_own:
+            continue  # were others to leave the own part, who waits would count as own
         lower = [each for each in board.in_pool(pool) if board.owns(each) and _is_lower(draft, each, service)]
         lower = [each for each in lower if _is_there(draft, each) and each.service not in service.placement.near]
         candidates = by_rule(draft, lower)

@@ -85,6 +85,8 @@ class PoolQuotas:
     """Pools in which a firm guest, or another, has room promised that may stand on the shared part only."""
     awaited_as_borrowed: set[PoolName] = field(default_factory=set)
     """Pools in which a guest has room promised that may not stand on the shared part, which others fill now."""
+    awaited_beyond_own: set[PoolName] = field(default_factory=set)
+    """Pools in which one of the owner's has room promised that may not stand on the own part, which others fill now."""
     _uses_to_come: GuestUses | None = None
     """The uses once what leaves has left and what is promised has come; ``None`` while no guest has a promise."""
     _own_parts: dict[PoolName, Resources] = field(default_factory=dict)
@@ -156,6 +158,8 @@ class PoolQuotas:
         """One instance has room promised in a pool."""
         if self.pools[pool].is_owned_by(service.team):
             self._promised_own[pool] = self._promised_own.get(pool, NOTHING) + service.resources
+            if Rung.OWN not in service.ladder:
+                self.awaited_beyond_own.add(pool)
         else:
             key = pool, service.band is not LOWEST
             self._guests_promised[key] = self._guests_promised.get(key, NOTHING) + service.resources
