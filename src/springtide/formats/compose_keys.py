@@ -181,10 +181,9 @@ BUILD = KeyTable(
 )
 
 DEPLOY = KeyTable(
-    frozenset({"endpoint_mode", "mode", "replicas", "resources", "placement"}),
+    frozenset({"endpoint_mode", "mode", "replicas", "resources", "restart_policy", "placement"}),
     {
         "labels": "Write them under the service's own `labels`.",
-        "restart_policy": "Leave it out: Springtide starts again whatever stops.",
         "rollback_config": LATER,
         "update_config": LATER,
     },
@@ -210,6 +209,8 @@ PORT = KeyTable(
     frozenset({"target", "published", "protocol", "mode", "host_ip", "name"}),
     {"app_protocol": "Leave it out: the router speaks HTTP on host names, and TCP on ports."},
 )
+
+RESTART_POLICY = KeyTable(frozenset({"condition", "delay", "max_attempts", "window"}))
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import TypeVar
 
+from springtide.formats.compose_conditions import Condition
 from springtide.formats.compose_keys import EXTENSION
 from springtide.formats.entries import Entry, did_you_mean
 from springtide.formats.springtide_keys import ServiceExtension
@@ -62,18 +63,20 @@ class Pods:
         order = TopologicalSorter({name: [other for other in needs[name] if other in members] for name in members})
         return tuple(order.static_order())
 
-    def awaited_by(self, companion: str, needs: Mapping[str, Mapping[str, bool]]) -> tuple[str, ...]:
+    def awaited_by(self, companion: str, needs: Mapping[str, Mapping[str, Condition]]) -> tuple[str, ...]:
         """Containers of its own pod that must be healthy before it starts."""
-        return tuple(other for other, healthy in needs[companion].items() if healthy and self.are_one(companion, other))
+        needed = needs[companion].items()
+        return tuple(other for other, each in needed if each is Condition.HEALTHY and self.are_one(companion, other))
 
-    def folded(self, needs: Mapping[str, Mapping[str, bool]]) -> Mapping[str, Mapping[str, bool]]:
+    def folded(self, needs: Mapping[str, Mapping[str, Condition]]) -> Mapping[str, Mapping[str, Condition]]:
         """What each service needs, companions as parts of their pods. Raises the file's error for a circle."""
-        together: dict[str, dict[str, bool]] = {}
+        together: dict[str, dict[str, Condition]] = {}
         for name, needed in needs.items():
             own = together.setdefault(self.first_of(name), {})
-            for other, healthy in needed.items():
+            for other, condition in needed.items():
                 if not self.are_one(name, other):
-                    own[self.first_of(other)] = healthy or own.get(self.first_of(other), False)
+                    before = own.get(self.first_of(other), condition)
+                    own[self.first_of(other)] = max(condition, before, key=lambda each: each.order)
         self._refuse_circles(together)
         return together
 
@@ -191,7 +194,7 @@ def _refuse_ends_inside(name: str, service: Entry, pods: Pods) -> None:
     needs = service.get("depends_on")
     for other, need in needs.mapping().items() if needs is not None else ():
         condition = need.get("condition")
-        if pods.are_one(name, other) and condition is not None and condition.value == "service_completed_successfully":
+        if pods.are_one(name, other) and condition is not None and condition.value == Condition.COMPLETED:
             raise condition.error(
                 f"{name!r} and {other!r} are one instance, of which no container may end.",
                 "Write service_healthy, or do that work in the image's entrypoint.",
