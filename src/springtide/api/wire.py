@@ -169,6 +169,7 @@ class InstanceWire(Wire):
     pool: str
     rung: str | None = Field(description="null where it stands by, or where the pool is no longer in the fleet.")
     state: str = Field(description="running, standby, draining or stopping: what the record wants.")
+    was_standby: bool = Field(description="It stood by before it served; placed_at is when it was resumed.")
     containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
     readiness: str = Field(description="starting, ready or unready.")
