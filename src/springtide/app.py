@@ -23,7 +23,7 @@ from springtide.formats.machine_fit import check_fleet_fits
 from springtide.formats.platforms import on_platform
 from springtide.model.errors import RefusedError
 from springtide.model.fleet import EMPTY_FLEET, Cloud, Fleet
-from springtide.model.history import Sample
+from springtide.model.history import LastWords, Sample
 from springtide.model.identifiers import ServiceId
 from springtide.model.record import FLEET_ID, Change, Kind, Record
 from springtide.planning.explanation import Explanation
@@ -77,6 +77,10 @@ class RunningPlatform:
     @property
     def samples(self) -> Sequence[Sample]:
         return self.plane.chronicle.samples
+
+    @property
+    def last_words(self) -> Mapping[ServiceId, LastWords]:
+        return self.plane.chronicle.last_words
 
     def now(self) -> datetime:
         return system_now()

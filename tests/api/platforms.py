@@ -11,7 +11,7 @@ from typing import Any
 from springtide.engines.simulated import SimulatedEngine
 from springtide.engines.simulated_machine import SimulatedContainer
 from springtide.model.events import Event, Reason
-from springtide.model.history import Sample, ServiceSample
+from springtide.model.history import LastWords, Sample, ServiceSample
 from springtide.model.identifiers import CloudName, NodeId, PoolName, ServiceId, TeamName
 from springtide.model.observations import (
     CloudView,
@@ -49,6 +49,7 @@ class HandMadePlatform:
     index: Index = field(default_factory=Index)
     explanations: Mapping[ServiceId, Explanation] = field(default_factory=dict)
     samples: Sequence[Sample] = field(default_factory=list)
+    last_words: dict[ServiceId, LastWords] = field(default_factory=dict)
     ingress_port: int = 8080
 
     def __post_init__(self) -> None:

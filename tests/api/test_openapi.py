@@ -34,6 +34,6 @@ def test_every_route_says_what_it_is_for() -> None:
         for path, methods in API.openapi()["paths"].items()
         for method, operation in methods.items()
     }
-    assert len([name for name in operations if "/api/v1/" in name]) == 28
+    assert len([name for name in operations if "/api/v1/" in name]) == 33
     assert [name for name, operation in operations.items() if not operation.get("description")] == []
     assert [name for name, operation in operations.items() if "503" not in operation["responses"]] == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from springtide.cli import deploying, ending
+from springtide.cli import ending
 from springtide.cli.deploying import app_json
 from springtide.formats.app_specs import DeployedApp, with_images
 from springtide.formats.compose import load_app
@@ -38,7 +38,6 @@ services:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deploying, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(ending, "LOOK_SECONDS", 0.01)
 
 
@@ -137,7 +136,7 @@ async def test_a_deployment_that_crashes_again_and_again_fails_early(
     failure = json.loads(said.err[said.err.index("{") :])
     assert said.code == 1
     assert failure["code"] == "crashes"
-    assert "3 instances in a row ended, the last with exit code 7" in failure["sentence"]
+    assert "3 instances in a row failed, the last so: exit code 7" in failure["sentence"]
     assert "  it went wrong" in failure["evidence"]
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from aiodocker import Docker
 
-from springtide.engines.base import Capability, Engine, InstanceSpec
+from springtide.engines.base import Capability, Engine, InstanceSpec, Pull
 from springtide.engines.docker import DockerEngine
 from springtide.engines.docker_instances import COMPANION
 from springtide.engines.simulated import SimulatedEngine
@@ -191,6 +191,12 @@ async def test_an_unknown_image_is_missing_and_leaves_nothing(subject: Subject) 
 async def test_an_unknown_image_can_not_be_resolved(subject: Subject) -> None:
     with pytest.raises(ImageMissingError, match="0000"):
         await subject.engine.resolve_image(MISSING_IMAGE)
+
+
+async def test_an_image_that_may_not_be_pulled_is_looked_up_on_the_engine_alone(subject: Subject) -> None:
+    assert await subject.engine.resolve_image(subject.image, Pull.NEVER) == subject.image
+    with pytest.raises(ImageMissingError, match="0000"):
+        await subject.engine.resolve_image(MISSING_IMAGE, Pull.NEVER)
 
 
 async def test_resolving_what_is_resolved_changes_nothing(subject: Subject) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from springtide.engines.docker_instances import COMPANION, INSTANCE
-from tests.e2e.test_command_line import Machine, engine_says, kill_container, labelled, machine, until
+from tests.e2e.machines import Machine, engine_says, kill_container, labelled, until
 
-__all__ = ["machine"]
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
 # Each of the two waits until it has read the other's page from its own localhost.

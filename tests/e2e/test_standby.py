@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from springtide.engines.docker_instances import INSTANCE
-from tests.e2e.test_command_line import Machine, engine_says, labelled, machine, until
+from tests.e2e.machines import Machine, engine_says, labelled, until
 
-__all__ = ["machine"]
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(240)]
 
 STANDING_BY = """\

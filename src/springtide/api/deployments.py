@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from springtide.api.app_checks import check_app
@@ -23,7 +24,10 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What putting an app changed: its services, those that it no longer has, the version of the commit."""
+    """What putting an app changed: its services, those that it no longer has, the version of the commit.
+
+    Where nothing was to change it is the version as it was.
+    """
 
     services: tuple[Service, ...]
     removed: tuple[ServiceId, ...]
@@ -35,18 +39,71 @@ async def put_app(store: Store, deployed: DeployedApp, ingress_port: int) -> Dep
 
     async def attempt(record: Record) -> Deployment:
         check_app(record, deployed, ingress_port)
-        kept = {service.id for service in deployed.services}
-        removed = tuple(id for id in services_of(record, deployed.app.name) if id not in kept)
-        changes = [
-            *_revision_changes(record, deployed),
-            *(Change(Kind.SERVICE, service.id, service) for service in deployed.services),
-            *(Change(Kind.SERVICE, id, None) for id in removed),
-            Change(Kind.APP, deployed.app.name, deployed.app),
-        ]
-        version = await store.commit(changes, read=_read_versions(record))
-        return Deployment(deployed.services, removed, version)
+        wanted = record_changes(record, deployed)
+        if not wanted.changes:
+            return Deployment(deployed.services, (), record.version)
+        version = await store.commit(wanted.changes, read=_read_versions(record))
+        return Deployment(deployed.services, wanted.removed, version)
 
     return await _on_fresh_record(store, attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanges:
+    """What must be committed so that an app is wanted; nothing where it is already."""
+
+    changes: tuple[Change, ...]
+    removed: tuple[ServiceId, ...]
+
+
+def record_changes(record: Record, deployed: DeployedApp) -> RecordChanges:
+    """Only what differs from the record; what was restarted stays so, and a date alone is no difference."""
+    kept = {service.id for service in deployed.services}
+    removed = tuple(id for id in services_of(record, deployed.app.name) if id not in kept)
+    services = [_as_restarted(record, service) for service in deployed.services]
+    changes = [
+        *_revision_changes(record, deployed),
+        *(Change(Kind.SERVICE, each.id, each) for each in services if record.services.get(each.id) != each),
+        *(Change(Kind.SERVICE, id, None) for id in removed),
+    ]
+    before = record.apps.get(deployed.app.name)
+    if changes or before is None or replace(before, deployed_at=None) != replace(deployed.app, deployed_at=None):
+        changes.append(Change(Kind.APP, deployed.app.name, deployed.app))
+    return RecordChanges(tuple(changes), removed)
+
+
+def _as_restarted(record: Record, service: Service) -> Service:
+    before = record.services.get(service.id)
+    return replace(service, restarted_at=before.restarted_at if before is not None else None)
+
+
+async def restart_services(store: Store, name: str, chosen: Collection[str], now: datetime) -> tuple[Service, ...]:
+    """Want new instances of these services of an app, or of all, of the same revisions."""
+
+    async def attempt(record: Record) -> tuple[Service, ...]:
+        restarted = tuple(replace(each, restarted_at=now) for each in services_named(record, name, chosen))
+        await store.commit([Change(Kind.SERVICE, each.id, each) for each in restarted], read=_read_versions(record))
+        return restarted
+
+    return await _on_fresh_record(store, attempt)
+
+
+def services_named(record: Record, app: str, chosen: Collection[str]) -> tuple[Service, ...]:
+    """These services of an app by their names, or all. Raises UnknownNameError."""
+    if AppName(app) not in record.apps:
+        raise unknown("app", app, record.apps)
+    there = {record.services[id].name: record.services[id] for id in services_of(record, AppName(app))}
+    for each in chosen:
+        if each not in there:
+            raise unknown("service", each, there)
+    return tuple(service for name, service in there.items() if not chosen or name in chosen)
+
+
+def as_deployed(record: Record, app: str) -> DeployedApp:
+    """The app as it was last deployed. Raises UnknownNameError."""
+    services = services_named(record, app, ())
+    revisions = tuple(record.revisions[each.revision] for each in services)
+    return DeployedApp(record.apps[AppName(app)], services, revisions)
 
 
 async def delete_app(store: Store, name: str) -> tuple[ServiceId, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from springtide.engines.base import Engine
-from springtide.model.history import Sample
+from springtide.model.history import LastWords, Sample
 from springtide.model.identifiers import ServiceId
 from springtide.model.record import Record
 from springtide.planning.explanation import Explanation
@@ -46,6 +46,11 @@ class Platform(Protocol):
     @property
     def samples(self) -> Sequence[Sample]:
         """The recent past, two samples a second, oldest first."""
+        ...
+
+    @property
+    def last_words(self) -> Mapping[ServiceId, LastWords]:
+        """What the last instance of each service that failed had written at last."""
         ...
 
     @property

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from springtide.engines.base import Pull
+from springtide.formats.app_specs import DeployedApp
+
 MOST_INSTANCES = 1_000_000
+MOST_IMAGES = 1_000
 
 
 class Asked(BaseModel):
@@ -36,6 +42,32 @@ class ScaleRequest(Asked):
         if self.count is not None:
             return self.count, self.count
         return self.minimum or 0, self.maximum or 0
+
+
+class FindImagesRequest(Asked):
+    """``pull``: where an image is missing, always (the old one stays where that fails), or never."""
+
+    references: list[Annotated[str, Field(min_length=1)]] = Field(max_length=MOST_IMAGES)
+    pull: Pull = Pull.MISSING
+
+
+class ServicesRequest(Asked):
+    """Some services of an app by their names; none: all of them."""
+
+    services: list[str] = []
+
+
+class RedeployRequest(ServicesRequest):
+    """With ``dry_run`` nothing is pulled or written."""
+
+    dry_run: bool = False
+
+
+class AppChangesRequest(Asked):
+    """``unknown_images`` are containers whose images would have to be built or pulled first."""
+
+    app: DeployedApp
+    unknown_images: dict[str, Literal["build", "pull"]] = {}
 
 
 class ResolveRequest(Asked):

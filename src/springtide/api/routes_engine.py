@@ -10,11 +10,12 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from springtide.api.image_lookups import find_images
 from springtide.api.platform import Platform
-from springtide.api.requests import ResolveRequest
+from springtide.api.requests import FindImagesRequest, ResolveRequest
 from springtide.api.routes_insides import Container, companion_named
 from springtide.api.streams import STREAM, event_stream
-from springtide.api.wire import ImageWire
+from springtide.api.wire_apps import FoundImagesWire, ImageWire
 from springtide.model.builds import BuildSpec
 from springtide.model.errors import InputError
 from springtide.model.identifiers import InstanceId
@@ -36,6 +37,11 @@ def engine_routes(platform: Platform) -> APIRouter:
     async def resolve(wish: ResolveRequest) -> ImageWire:
         """The immutable reference of an image; pulled where the engine doesn't have it."""
         return ImageWire(image=await platform.engine.resolve_image(wish.reference))
+
+    @routes.post("/images/find")
+    async def find(wish: FindImagesRequest) -> FoundImagesWire:
+        """The immutable references of many images at once."""
+        return await find_images(platform.engine, wish.references, wish.pull)
 
     @routes.get("/instances/{id}/logs", response_class=PlainTextResponse)
     async def logs(id: str, tail: Tail = 100, container: Container = "") -> PlainTextResponse:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from springtide.api.platform import Platform
-from springtide.model.history import Sample, ServiceSample
+from springtide.model.history import LastWords, Sample, ServiceSample
 from springtide.model.identifiers import InstanceId, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ServiceLoad
@@ -29,6 +29,7 @@ class Standing:
     explanations: Mapping[ServiceId, Explanation]
     sample: Sample | None
     ingress_port: int
+    last_words: Mapping[ServiceId, LastWords]
 
     @property
     def record(self) -> Record:
@@ -63,4 +64,5 @@ def take_standing(platform: Platform) -> Standing:
         explanations=platform.explanations,
         sample=samples[-1] if samples else None,
         ingress_port=platform.ingress_port,
+        last_words=platform.last_words,
     )

@@ -89,7 +89,10 @@ def comparison_wire(comparison: Comparison) -> ComparisonWire:
         currency=after.record.fleet.currency,
         before=_side(before),
         after=_side(after),
-        services=[ServiceChangeWire(id=id, before=_service(before, id), after=_service(after, id)) for id in ids],
+        services=[
+            ServiceChangeWire(id=id, before=service_outlook_wire(before, id), after=service_outlook_wire(after, id))
+            for id in ids
+        ],
     )
 
 
@@ -105,11 +108,11 @@ def _side(outlook: Outlook) -> SideWire:
         rent_peak_micros_per_hour=outlook.rent_peak_micros_per_hour,
         rented_nodes_at_end=end.rented_nodes,
         rent_micros_per_hour_at_end=end.rent_micros_per_hour,
-        departures=[_departure(each) for each in outlook.departures],
+        departures=[departure_wire(each) for each in outlook.departures],
     )
 
 
-def _departure(departure: Departure) -> DepartureWire:
+def departure_wire(departure: Departure) -> DepartureWire:
     return DepartureWire(
         instance=departure.instance,
         service=departure.service,
@@ -120,7 +123,7 @@ def _departure(departure: Departure) -> DepartureWire:
     )
 
 
-def _service(outlook: Outlook, id: ServiceId) -> ServiceOutlookWire | None:
+def service_outlook_wire(outlook: Outlook, id: ServiceId) -> ServiceOutlookWire | None:
     look: Look = outlook.height
     found: Mapping[ServiceId, Explanation] = look.explanations
     if id not in found:

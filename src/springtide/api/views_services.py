@@ -12,6 +12,7 @@ from springtide.api.wire import (
     FailureWire,
     InstanceWire,
     PlacementRulesWire,
+    RolloutWire,
     SampleWire,
     ServiceSampleWire,
     ServiceWire,
@@ -28,6 +29,7 @@ from springtide.model.placements import Eviction, Placement, PlacementState
 from springtide.model.workloads import PlacementRules, Revision, Route, Service
 from springtide.planning.evictions import IN_WORDS
 from springtide.planning.explanation import Explanation
+from springtide.planning.index import Index
 
 _CHOICES = {
     "noticed": "it had notice already",
@@ -65,7 +67,8 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         available=service.scale.minimum_available,
         requests_per_second=service.scale.requests_per_second,
         placement=placement_rules_wire(service.placement),
-        weakenings=_weakenings(standing, service),
+        weakenings=weakenings_of(standing, service),
+        rollout=rollout_wire(standing.index, service, placements),
         ladder=[rung.value for rung in service.ladder],
         wanted=explanation.wanted if explanation else service.scale.minimum,
         ready=sum(1 for each in placements if readiness_of(standing, each.instance) is Readiness.READY),
@@ -85,7 +88,8 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
     )
 
 
-def _weakenings(standing: Standing, service: Service) -> list[str]:
+def weakenings_of(standing: Standing, service: Service) -> list[str]:
+    """What the service's template opens more than an ordinary container has."""
     revision = standing.record.revisions.get(service.revision)
     return [] if revision is None else list(weakenings(revision.template))
 
@@ -133,9 +137,27 @@ def urls_of(routes: Sequence[Route], ingress_port: int) -> list[str]:
     return hosts + ports
 
 
+def rollout_wire(index: Index, service: Service, placements: Sequence[Placement]) -> RolloutWire:
+    """How many of a service's placements are what it wants by now."""
+    running = [each for each in placements if each.state is PlacementState.RUNNING]
+    current = [each for each in running if service.is_current(each.revision, each.placed_at)]
+    outdated = [each for each in running if each not in current]
+    return RolloutWire(
+        revision=service.revision,
+        ready=sum(1 for each in current if readiness_in(index, each.instance) is Readiness.READY),
+        outdated=len(outdated),
+        serving_outdated=sum(1 for each in outdated if readiness_in(index, each.instance) is Readiness.READY),
+    )
+
+
 def readiness_of(standing: Standing, id: InstanceId) -> Readiness:
     """What probing says of an instance whose container runs; starting where it doesn't or was never probed."""
-    seen, probed = standing.index.instances.get(id), standing.index.readiness.get(id)
+    return readiness_in(standing.index, id)
+
+
+def readiness_in(index: Index, id: InstanceId) -> Readiness:
+    """The same of an index."""
+    seen, probed = index.instances.get(id), index.readiness.get(id)
     if seen is None or probed is None or seen.state is not ContainerState.RUNNING:
         return Readiness.STARTING
     return probed.readiness

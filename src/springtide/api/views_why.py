@@ -10,11 +10,13 @@ from springtide.api.views_services import (
     placement_rules_wire,
     placements_of,
     readiness_of,
+    rollout_wire,
     rung_counts,
     standby_wire,
+    weakenings_of,
 )
 from springtide.api.views_shares import share_of
-from springtide.api.wire import CrashesWire, HeldWire, HoldingWire, WhyWire
+from springtide.api.wire import CrashesWire, HeldWire, HoldingWire, LastWordsWire, WhyWire
 from springtide.api.wire_base import reason_wire
 from springtide.model.observations import Readiness
 from springtide.model.placements import Placement
@@ -47,6 +49,9 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
         held=_held(standing, placements),
         share=share_of(standing, service.team),
         crashes=_crashes(standing, service),
+        weakenings=weakenings_of(standing, service),
+        rollout=rollout_wire(standing.index, service, placements),
+        last_words=_last_words(standing, service),
         standby=standby_wire(explanation),
     )
 
@@ -73,6 +78,14 @@ def _held(standing: Standing, placements: list[Placement]) -> HeldWire | None:
 
 def _crashes(standing: Standing, service: Service) -> CrashesWire | None:
     crashes = standing.index.carry.crashes.get(service.id)
-    if crashes is None:
+    if crashes is None or not crashes.is_of(service):
         return None
     return CrashesWire(count=crashes.count, last_at=crashes.last_at, detail=crashes.detail)
+
+
+def _last_words(standing: Standing, service: Service) -> LastWordsWire | None:
+    """Of the last instance of the present revision that failed."""
+    words = standing.last_words.get(service.id)
+    if words is None or words.revision != service.revision:
+        return None
+    return LastWordsWire(instance=words.instance, at=words.at, lines=list(words.lines))

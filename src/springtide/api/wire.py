@@ -74,6 +74,15 @@ class LoadWire(Wire):
     p99_ms: float | None
 
 
+class RolloutWire(Wire):
+    """How far the revision that is wanted has replaced others."""
+
+    revision: str
+    ready: int = Field(description="Ready instances of it, placed since the last restart.")
+    outdated: int = Field(description="Instances that it is to replace yet.")
+    serving_outdated: int = Field(description="Those of them that are ready.")
+
+
 class PlacementRulesWire(Wire):
     """Where a service's instances may stand; a domain is a value of a label, ``node`` each node by itself."""
 
@@ -108,6 +117,7 @@ class ServiceWire(LoadWire):
     requests_per_second: float | None = Field(description="The rate that one instance carries in comfort.")
     placement: PlacementRulesWire
     weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
+    rollout: RolloutWire
     ladder: list[str]
     wanted: int
     ready: int
@@ -354,6 +364,14 @@ class CrashesWire(Wire):
     detail: str
 
 
+class LastWordsWire(Wire):
+    """What the last instance that failed had written at last."""
+
+    instance: str
+    at: datetime
+    lines: list[str]
+
+
 class WhyWire(Wire):
     """Why a service has the count it has, and what stands in the way of more."""
 
@@ -376,34 +394,10 @@ class WhyWire(Wire):
     held: HeldWire | None
     share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
+    weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
+    rollout: RolloutWire
+    last_words: LastWordsWire | None
     standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
-
-
-class ImageWire(Wire):
-    """An immutable image reference."""
-
-    image: str
-
-
-class DeployedWire(Wire):
-    """What a deployment changed."""
-
-    app: str
-    version: int
-    services: list[str]
-    removed: list[str]
-    urls: dict[str, list[str]]
-
-
-class ScaledWire(Wire):
-    service: str
-    minimum: int
-    maximum: int
-
-
-class DeletedWire(Wire):
-    app: str
-    services: list[str]
 
 
 class ErrorWire(Wire):

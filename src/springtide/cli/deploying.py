@@ -1,17 +1,17 @@
-"""A deployment, step by step: files → images → the record's want → ready instances."""
+"""A deployment, step by step: files → images → what would change → the record's want → ready instances."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from springtide.cli.client import Client
-from springtide.cli.failures import crash_failure, timeout_failure
 from springtide.model.errors import ComposeFileError, InputError
 
 if TYPE_CHECKING:
@@ -19,23 +19,9 @@ if TYPE_CHECKING:
     from springtide.model.builds import BuildSpec
     from springtide.model.fleet import Fleet
 
-LOOK_SECONDS = 0.2
-CRASHES_TO_GIVE_UP = 3
+BUILDS_AT_ONCE = 4
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far one service of a deployment is."""
-
-    service: str
-    ready: int
-    minimum: int
-
-    @property
-    def is_done(self) -> bool:
-        return self.ready >= self.minimum
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,70 +57,61 @@ class Deployment:
         """Build or resolve each image, once each, and pin the containers to them."""
         from springtide.formats.app_specs import with_images
 
-        images: dict[str, str] = {}
-        made: dict[object, str] = {}
-        for each in spec.images:
-            wish = each.build or each.image
-            if wish not in made:
-                made[wish] = self._image(each)
-            images[each.name] = made[wish]
-        return with_images(spec, images, datetime.now(UTC))
+        found = self._found({each.image for each in spec.images if each.build is None}, "missing")
+        built = self._built(spec)
+        images = {each.name: built[each.build] if each.build else found[each.image] for each in spec.images}
+        return with_images(spec, {name: str(image) for name, image in images.items()}, datetime.now(UTC))
+
+    def pin_what_is_there(self, spec: AppSpec) -> tuple[DeployedApp, dict[str, str]]:
+        """Pin to images that the engine has. Of each other container: whether ``build`` or ``pull`` would bring it."""
+        from springtide.formats.app_specs import with_images
+
+        found = self._found({each.image for each in spec.images if each.build is None}, "never")
+        unknown = {each.name: _way_to(each) for each in spec.images if each.build or found[each.image] is None}
+        images = {each.name: each.image if each.name in unknown else str(found[each.image]) for each in spec.images}
+        return with_images(spec, images, datetime.now(UTC)), unknown
+
+    def changes(self, deployed: DeployedApp, unknown_images: Mapping[str, str]) -> dict[str, Any]:
+        """What putting the app would change; it is checked as if it were put."""
+        body = {"app": app_json(deployed), "unknown_images": dict(unknown_images)}
+        answer: dict[str, Any] = self.client.send("POST", "apps", deployed.app.name, "changes", body=body)
+        return answer
 
     def put(self, deployed: DeployedApp) -> dict[str, Any]:
         """Write the want; what the control plane says of it: version, services, removed, urls."""
         answer: dict[str, Any] = self.client.send("PUT", "apps", deployed.app.name, body=app_json(deployed))
-        for id in answer["removed"]:
-            self.tell(f"{id}: not in the files any more, so it is removed")
         return answer
 
-    def wait(self, deployed: DeployedApp, timeout_seconds: float) -> list[Standing]:
-        """Wait until each service has its minimum of ready instances of the new revision.
+    def _found(self, references: set[str], pull: str) -> dict[str, str | None]:
+        if not references:
+            return {}
+        body = {"references": sorted(references), "pull": pull}
+        answer: dict[str, str | None] = self.client.send("POST", "images", "find", body=body)["images"]
+        return answer
 
-        Raises CommandError with cause, evidence and next step when the time is over, or as soon as
-        instances have ended several times in a row.
-        """
-        deadline, said = time.monotonic() + timeout_seconds, ""
-        revisions: dict[str, str] = {service.id: service.revision for service in deployed.services}
-        while True:
-            standings = self._standings(revisions)
-            line = ", ".join(f"{each.service} {each.ready} of {each.minimum} ready" for each in standings)
-            if line != said:
-                self.tell(line)
-                said = line
-            late = [each for each in standings if not each.is_done]
-            if not late:
-                return standings
-            self._give_up_on_crashes(late)
-            if time.monotonic() > deadline:
-                raise timeout_failure(self.client, late[0].service, f"{timeout_seconds:g} s")
-            time.sleep(LOOK_SECONDS)
+    def _built(self, spec: AppSpec) -> dict[BuildSpec | None, str]:
+        """Each once, a few at a time."""
+        first: dict[BuildSpec | None, ImageSpec] = {}
+        for each in spec.images:
+            if each.build is not None:
+                first.setdefault(each.build, each)
+        if not first:
+            return {}
+        with ThreadPoolExecutor(BUILDS_AT_ONCE) as builders:
+            return dict(zip(first, builders.map(self._build, first.values()), strict=True))
 
-    def _image(self, spec: ImageSpec) -> str:
+    def _build(self, spec: ImageSpec) -> str:
+        assert spec.build is not None
         begun = time.monotonic()
-        if spec.build is not None:
-            self.tell(f"{spec.name}: building {spec.build.context}")
-            answer = self.client.send("POST", "images", "build", body=_as_json(spec.build))
-        else:
-            self.tell(f"{spec.name}: looking for {spec.image}")
-            answer = self.client.send("POST", "images", "resolve", body={"reference": spec.image})
+        self.tell(f"{spec.name}: building {spec.build.context}")
+        answer = self.client.send("POST", "images", "build", body=_as_json(spec.build))
         image = str(answer["image"])
         self.tell(f"{spec.name}: {image.removeprefix('sha256:')[:19]} ({time.monotonic() - begun:.1f} s)")
         return image
 
-    def _standings(self, revisions: Mapping[str, str]) -> list[Standing]:
-        ready = dict.fromkeys(revisions, 0)
-        for each in self.client.get("instances"):
-            if each["readiness"] == "ready" and each["revision"] == revisions.get(each["service"]):
-                ready[each["service"]] += 1
-        minimum = {each["id"]: each["minimum"] for each in self.client.get("services")}
-        return [Standing(id, ready[id], minimum.get(id, 0)) for id in revisions]
 
-    def _give_up_on_crashes(self, late: Sequence[Standing]) -> None:
-        for each in late:
-            app, _, name = each.service.partition("/")
-            why = self.client.get("why", app, name)
-            if why["crashes"] and why["crashes"]["count"] >= CRASHES_TO_GIVE_UP:
-                raise crash_failure(self.client, each.service, why)
+def _way_to(image: ImageSpec) -> str:
+    return "build" if image.build is not None else "pull"
 
 
 def _environment(file: Path | None) -> dict[str, str]:

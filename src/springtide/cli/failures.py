@@ -13,8 +13,7 @@ LOG_LINES = 8
 
 def timeout_failure(client: Client, service: str, waited: str) -> CommandError:
     """The service didn't get its minimum ready in time; it goes on trying."""
-    app, _, name = service.partition("/")
-    why = client.get("why", app, name)
+    why = _why(client, service)
     return CommandError(
         f"{service} isn't ready after {waited}: {why['sentence']}",
         remedy=f"It goes on trying. See: springtide why {service}; wait longer with --timeout.",
@@ -24,25 +23,59 @@ def timeout_failure(client: Client, service: str, waited: str) -> CommandError:
     )
 
 
-def crash_failure(client: Client, service: str, why: dict[str, Any]) -> CommandError:
-    """Instances of the service end again and again."""
-    crashes = why["crashes"]
+def crash_failure(client: Client, service: str) -> CommandError:
+    """Instances of the service end, or never get ready, again and again."""
+    why = _why(client, service)
+    crashes = why["crashes"] or {"count": "several", "detail": "it has recovered meanwhile"}
     return CommandError(
-        f"{service} doesn't stay up: {crashes['count']} instances in a row ended, the last with {crashes['detail']}.",
+        f"{service} doesn't stay up: {crashes['count']} instances in a row failed, the last so: {crashes['detail']}",
         remedy=f"Correct it and deploy again, or remove it: springtide down {service.partition('/')[0]}",
         code="crashes",
-        evidence=_last_words(client, why),
+        evidence=(*_what_serves(why), *_last_words(client, why)),
     )
 
 
+def no_room_failure(client: Client, service: str) -> CommandError:
+    """The service fits nowhere, as was foretold."""
+    why = _why(client, service)
+    return CommandError(
+        f"{service} has no place for {why['missing']} of the {why['wanted']} instances that it wants.",
+        remedy="It is placed once there is room. Ask for less, or see: springtide plan --what-if",
+        code="no-room",
+        evidence=(*_what_serves(why), *(each["sentence"] for each in why["refusals"])),
+    )
+
+
+def _why(client: Client, service: str) -> dict[str, Any]:
+    app, _, name = service.partition("/")
+    why: dict[str, Any] = client.get("why", app, name)
+    return why
+
+
+def _what_serves(why: dict[str, Any]) -> tuple[str, ...]:
+    serving = why["rollout"]["serving_outdated"]
+    if not serving:
+        return ()
+    return (f"{serving} {'instance' if serving == 1 else 'instances'} of what ran before serve on.",)
+
+
 def _last_words(client: Client, why: dict[str, Any]) -> tuple[str, ...]:
-    """The last log lines of the instance that isn't ready."""
+    """The last log lines of the instance that isn't ready, else of the last one that failed."""
+    revision = why["rollout"]["revision"]
     for instance in [*why["not_ready"], *why["leaving"]]:
+        if instance["revision"] != revision:
+            continue
         try:
-            own = next((each for each in instance["containers"] if f"{each}: " in instance["detail"]), "")
-            lines = client.text("instances", instance["id"], "logs", tail=LOG_LINES, container=own).splitlines()
+            lines = client.text("instances", instance["id"], "logs", tail=LOG_LINES).splitlines()
         except ApiError as error:
-            return (f"The log of {instance['id']} can't be read: {error.sentence}",)
+            if why["last_words"] is None:
+                return (f"The log of {instance['id']} can't be read: {error.sentence}",)
+            break
         if lines:
-            return (f"The last lines that {instance['id']} wrote:", *(f"  {line}" for line in lines))
-    return ()
+            return _quoted(instance["id"], lines)
+    words = why["last_words"]
+    return _quoted(words["instance"], words["lines"][-LOG_LINES:]) if words is not None else ()
+
+
+def _quoted(instance: str, lines: list[str]) -> tuple[str, ...]:
+    return (f"The last lines that {instance} wrote:", *(f"  {line}" for line in lines))

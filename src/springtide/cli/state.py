@@ -29,6 +29,11 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
         return
     nothing = "Nothing is deployed yet: springtide deploy -f FILE"
     print_table(SERVICE_COLUMNS, [_service_row(each) for each in seen["services"]], nothing=nothing)
+    for each in seen["services"]:
+        if each["weakenings"]:
+            typer.echo(f"{each['id']} opens more than an ordinary container has: {', '.join(each['weakenings'])}")
+        if each["rollout"]["outdated"]:
+            typer.echo(f"{each['id']}: {_rollout(each['rollout'])}")
     typer.echo()
     print_pools(seen["pools"])
     typer.echo()
@@ -51,6 +56,11 @@ def ps(
         print_json(seen)
         return
     print_table(INSTANCE_COLUMNS, [_instance_row(each) for each in seen], nothing="No instance runs.")
+
+
+def _rollout(rollout: dict[str, Any]) -> str:
+    left = f"{rollout['outdated']} to replace, of which {rollout['serving_outdated']} serve on"
+    return f"{rollout['ready']} of its present revision are ready; {left}."
 
 
 def service_ids(services: list[dict[str, Any]]) -> set[str]:

@@ -42,7 +42,10 @@ def _standing(seen: dict[str, Any]) -> Iterator[str]:
     yield f"  demand: {seen['demand']['sentence']}"
     for each in seen["holdings"]:
         yield f"  holds:  {each['count']} {each['rung']} on pool {each['pool']}"
+    yield from _rollout(seen["rollout"])
     yield f"  band:   {seen['band']}; at least {seen['available']} stay available while guests are moved"
+    if opened := seen["weakenings"]:
+        yield f"  opens:  more than an ordinary container has: {', '.join(opened)}"
     if rules := placement_words(seen["placement"]):
         yield f"  placed: {rules}"
     if share := seen["share"]:
@@ -51,6 +54,14 @@ def _standing(seen: dict[str, Any]) -> Iterator[str]:
         yield f"  standby: {standby_words(standby)}"
     if held := seen["held"]:
         yield f"  held:   only owners may move {held['count']} of them before {clock(held['until'])}"
+
+
+def _rollout(rollout: dict[str, Any]) -> Iterator[str]:
+    """Where a new revision, or a restart, has yet to replace some."""
+    if rollout["outdated"]:
+        still = f"{rollout['outdated']} of another revision, or from before a restart, are to be replaced"
+        serving = f"{rollout['serving_outdated']} of them serve meanwhile"
+        yield f"  new:    {rollout['ready']} of {rollout['revision']} are ready; {still}, {serving}"
 
 
 def _refusals(seen: dict[str, Any]) -> Iterator[str]:
@@ -66,7 +77,7 @@ def _troubles(seen: dict[str, Any]) -> Iterator[str]:
         yield f"  {each['id']} is {each['readiness']}: {each['detail'] or 'not probed yet'}"
         yield from (f"    {failure['sentence']}" for failure in each["failures"])
     if seen["crashes"]:
-        yield f"  {seen['crashes']['count']} instances in a row ended: {seen['crashes']['detail']}"
+        yield f"  {seen['crashes']['count']} instances in a row failed: {seen['crashes']['detail']}"
 
 
 def _leaving(seen: dict[str, Any]) -> Iterator[str]:

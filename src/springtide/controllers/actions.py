@@ -13,7 +13,8 @@ from springtide.controllers.instances import InstanceWatcher
 from springtide.controllers.mailbox import Mailbox
 from springtide.engines.base import Engine, InstanceSpec
 from springtide.model.errors import AdapterError
-from springtide.model.identifiers import AppName
+from springtide.model.history import LastWords
+from springtide.model.identifiers import AppName, InstanceId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named
 from springtide.model.networks import OWN_NETWORKS, NetworkDefinition, network_named
 from springtide.model.observations import ActionFailed
@@ -32,6 +33,8 @@ from springtide.planning.convergence import (
 )
 from springtide.planning.index import AppCleared, InstanceDeleted, MachineReturned
 
+LAST_LINES = 12
+
 log = structlog.get_logger()
 
 
@@ -46,6 +49,7 @@ class Actor:
         mailbox: Mailbox,
         record: Callable[[], Record],
         now: Callable[[], datetime],
+        note_last_words: Callable[[ServiceId, LastWords], None],
     ) -> None:
         self._engine = engine
         self._clouds = clouds
@@ -53,6 +57,7 @@ class Actor:
         self._mailbox = mailbox
         self._record = record
         self._now = now
+        self._note_last_words = note_last_words
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._ground: dict[tuple[AppName, NetworkDefinition | VolumeDefinition], asyncio.Task[None]] = {}
         """Networks and volumes that were asked for."""
@@ -91,6 +96,7 @@ class Actor:
                 await self._engine.resume(id)
                 self._watcher.look_at(id)
             case DeleteInstance(id, grace_seconds):
+                await self._hear_out(id)
                 await self._engine.delete(id, grace_seconds)
                 self._mailbox.report(InstanceDeleted(id))
             case RentMachine(rental):
@@ -102,6 +108,19 @@ class Actor:
                 await self._engine.delete_networks(app)
                 self._ground = {key: task for key, task in self._ground.items() if key[0] != app}
                 self._mailbox.report(AppCleared(app))
+
+    async def _hear_out(self, id: InstanceId) -> None:
+        """Keep the last lines of an instance that failed: with its container they would be gone."""
+        placement = self._record().placements.get(id)
+        if placement is None or placement.drain_since is None or placement.drain_since != placement.gone_by:
+            return  # it drains: nothing is wrong with it
+        try:
+            written = await self._engine.logs(id, tail=LAST_LINES)
+        except AdapterError:
+            return  # it was never made, or its engine keeps no logs; that is told elsewhere
+        if lines := tuple(written.splitlines()):
+            words = LastWords(id, placement.revision, self._now(), lines)
+            self._note_last_words(placement.service, words)
 
     async def _create(self, placement: Placement) -> None:
         """Start what the record says; where it has changed its mind meanwhile, nothing is started."""

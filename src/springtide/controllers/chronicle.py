@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from springtide.model.history import Sample, ServiceSample
+from springtide.model.history import LastWords, Sample, ServiceSample
 from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ServiceLoad
@@ -28,10 +28,18 @@ class Chronicle:
         self.samples: deque[Sample] = deque(maxlen=KEPT_SAMPLES)
         self.index = Index()
         self.explanations: Mapping[ServiceId, Explanation] = MappingProxyType({})
+        self.last_words: dict[ServiceId, LastWords] = {}
+        """Of the last instance of each service that failed."""
+
+    def note_last_words(self, service: ServiceId, words: LastWords) -> None:
+        """Keep what an instance that failed had written."""
+        self.last_words[service] = words
 
     def note(self, index: Index, plan: Plan) -> None:
         """Take over a committed plan; sample when the last sample is old enough."""
         self.index, self.explanations = index, plan.explanations
+        for id in [id for id in self.last_words if id not in index.record.services]:
+            del self.last_words[id]
         if not self.samples or plan.now - self.samples[-1].at >= timedelta(seconds=SAMPLE_SECONDS):
             self.samples.append(_sample(index, plan))
 

@@ -51,7 +51,13 @@ class ControlPlane:
         self._watcher = InstanceWatcher(adapters.engine, self.mailbox, self._prober)
         self._routes = RouteKeeper(adapters.router, self.mailbox, LOOK_SECONDS)
         self._actor = Actor(
-            adapters.engine, adapters.clouds, self._watcher, self.mailbox, lambda: self.follower.record, now
+            adapters.engine,
+            adapters.clouds,
+            self._watcher,
+            self.mailbox,
+            lambda: self.follower.record,
+            now,
+            self.chronicle.note_last_words,
         )
         self._reconciler = Reconciler(self.mailbox, self.follower, self._carry_out, planner=planner, now=now)
         self._machines = [MachineWatcher(cloud, self.mailbox, LOOK_SECONDS) for cloud in adapters.clouds.values()]

@@ -99,6 +99,14 @@ class Command:
     companion: str = ""
 
 
+class Pull(StrEnum):
+    """When an image is pulled; in the words of Compose's ``pull_policy``."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class OutputStream(StrEnum):
     OUT = "out"
     ERROR = "error"
@@ -286,9 +294,9 @@ class Engine(Protocol):
         """
         ...
 
-    async def resolve_image(self, reference: str) -> str:
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
         """The immutable reference of an image: its repository digest, or its id where it has none.
 
-        Pulls where the engine doesn't have it. Raises ImageMissingError.
+        Raises ImageMissingError where the engine doesn't have it and may not or can't pull it.
         """
         ...

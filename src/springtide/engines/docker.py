@@ -18,6 +18,7 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
+    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -294,8 +295,8 @@ class DockerEngine:
     async def build(self, spec: BuildSpec) -> str:
         return await self._images.build(spec)
 
-    async def resolve_image(self, reference: str) -> str:
-        return await self._images.resolve(reference)
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
+        return await self._images.resolve(reference, pull)
 
     async def delete_images(self) -> None:
         """Remove every image that this installation built; for ``down`` with everything, not in the protocol."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
+from springtide.engines.base import Pull
 from springtide.engines.docker_api import NOT_FOUND, UNREACHABLE, DockerApi, label_filter
 from springtide.engines.docker_builds import DockerBuilds
 from springtide.engines.docker_instances import ContainerNames
@@ -30,17 +31,19 @@ class DockerImages:
         await self._keep(image)
         return image
 
-    async def resolve(self, reference: str) -> str:
+    async def resolve(self, reference: str, pull: Pull) -> str:
         """The repository digest of a pulled image, the id of any other. Raises ImageMissingError."""
-        with self._api.call(f"look up the image {reference}"):
-            try:
-                return self._immutable_name(reference, await self._api.client.images.inspect(reference))
-            except DockerError as error:
-                if error.status != NOT_FOUND:
-                    raise
+        if pull is not Pull.ALWAYS:
+            present = await self._find(reference)
+            if present is not None:
+                return present
+            if pull is Pull.NEVER:
+                raise self._missing(reference, "may not be pulled now")
         await self._pull(reference)
-        with self._api.call(f"look up the image {reference}"):
-            return self._immutable_name(reference, await self._api.client.images.inspect(reference))
+        pulled = await self._find(reference)
+        if pulled is None:
+            raise self._missing(reference, "has gone again")
+        return pulled
 
     async def delete_all(self) -> None:
         """Remove every image that this installation built."""
@@ -56,6 +59,21 @@ class DockerImages:
         with self._api.call(f"tag the image {image}"):
             await self._api.client.images.tag(image, f"springtide-{self._names.installation}", tag=short)
 
+    async def _find(self, reference: str) -> str | None:
+        with self._api.call(f"look up the image {reference}"):
+            try:
+                return self._immutable_name(reference, await self._api.client.images.inspect(reference))
+            except DockerError as error:
+                if error.status != NOT_FOUND:
+                    raise
+        return None
+
+    def _missing(self, reference: str, detail: str) -> ImageMissingError:
+        return ImageMissingError(
+            f"The image {reference} isn't on the engine at {self._api.host} and {detail}.",
+            remedy="Correct its name, or build it (build: in the Compose file), or load it: docker load.",
+        )
+
     async def _pull(self, reference: str) -> None:
         try:
             with self._api.call(f"pull the image {reference}"):
@@ -63,11 +81,8 @@ class DockerImages:
         except EngineError as error:
             if not isinstance(error.__cause__, DockerError) or error.__cause__.status == UNREACHABLE:
                 raise
-            raise ImageMissingError(
-                f"The image {reference} isn't on the engine at {self._api.host} and can't be pulled: "
-                f"{error.__cause__.message.strip().rstrip('.')}.",
-                remedy="Correct its name, or build it (build: in the Compose file), or load it: docker load.",
-            ) from error
+            why = error.__cause__.message.strip().rstrip(".")
+            raise self._missing(reference, f"can't be pulled: {why}") from error
 
     @staticmethod
     def _immutable_name(reference: str, inspected: Mapping[str, Any]) -> str:

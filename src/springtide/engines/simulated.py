@@ -14,6 +14,7 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
+    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -302,10 +303,16 @@ class SimulatedEngine:
         await self.faults.before("build", str(spec.context))
         return _image_id(repr(spec))
 
-    async def resolve_image(self, reference: str) -> str:
+    async def resolve_image(self, reference: str, pull: Pull = Pull.MISSING) -> str:
         await self.faults.before("resolve_image", reference)
-        if reference in self.machine_state.missing_images:
+        machine = self.machine_state
+        if reference in machine.missing_images or (pull is Pull.NEVER and reference in machine.unpulled_images):
             raise _image_missing(reference)
+        machine.unpulled_images.discard(reference)
+        if pull is Pull.ALWAYS and reference in machine.newer_images:
+            machine.images[reference] = machine.newer_images.pop(reference)
+        if reference in machine.images:
+            return machine.images[reference]
         return reference if reference.startswith("sha256:") else _image_id(reference)
 
     def _container(self, id: InstanceId) -> SimulatedContainer:

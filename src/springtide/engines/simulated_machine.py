@@ -102,6 +102,12 @@ class SimulatedMachine:
         """Networks and volumes that somebody else made, by name: what is external may be one of these."""
         self.missing_images: set[str] = set()
         """References that no registry has; any other image is there."""
+        self.unpulled_images: set[str] = set()
+        """References that registries have and the engine doesn't, until it pulls them."""
+        self.newer_images: dict[str, str] = {}
+        """What registries have by now for references that the engine has in an older form."""
+        self.images: dict[str, str] = {}
+        """What references were pulled as, where registries had something newer."""
         self.never_ready: set[RevisionId] = set()
         """Revisions whose instances run but never pass a probe."""
         self.unready: set[InstanceId] = set()

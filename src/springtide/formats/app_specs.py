@@ -92,9 +92,12 @@ def with_images(spec: AppSpec, images: Mapping[str, str], now: datetime) -> Depl
     """
     services, revisions = [], []
     for each in spec.services:
-        template = _pinned(each, images)
+        template = with_other_images(
+            each.name, each.template, {image.name: images[image.name] for image in each.images}
+        )
         revision = revision_id(each.service.id, template)
-        services.append(replace(each.service, revision=revision))
+        named = tuple((image.name, image.image) for image in each.images if image.build is None)
+        services.append(replace(each.service, revision=revision, images=named))
         revisions.append(Revision(revision, each.service.id, template, created_at=now))
     app = App(
         spec.name,
@@ -108,11 +111,13 @@ def with_images(spec: AppSpec, images: Mapping[str, str], now: datetime) -> Depl
     return DeployedApp(app, tuple(services), tuple(revisions))
 
 
-def _pinned(spec: ServiceSpec, images: Mapping[str, str]) -> Template:
+def with_other_images(name: str, template: Template, images: Mapping[str, str]) -> Template:
+    """The template of the service of this name with other images, by container; those not named stay."""
     companions = tuple(
-        replace(each, template=replace(each.template, image=images[each.name])) for each in spec.template.companions
+        replace(each, template=replace(each.template, image=images.get(each.name, each.template.image)))
+        for each in template.companions
     )
-    return replace(spec.template, image=images[spec.name], companions=companions)
+    return replace(template, image=images.get(name, template.image), companions=companions)
 
 
 def revision_id(service: ServiceId, template: Template) -> RevisionId:

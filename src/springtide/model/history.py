@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from springtide.model.identifiers import ServiceId
+from springtide.model.identifiers import InstanceId, RevisionId, ServiceId
 from springtide.model.observations import ServiceLoad
 
 
@@ -20,6 +20,16 @@ class ServiceSample:
     rate: float | None
     capacity: float | None
     load: ServiceLoad
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What an instance that failed had written at last, kept since its container goes."""
+
+    instance: InstanceId
+    revision: RevisionId
+    at: datetime
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,6 +345,8 @@ class Service:
     line_load_bits_per_second: int = 0
     """What one instance away from its team's site puts on the line, in either direction."""
     placement: PlacementRules = PlacementRules()
+    images: tuple[tuple[str, str], ...] = ()
+    """What its file calls the images that weren't built for it, by container: a redeployment looks them up anew."""
     restarted_at: datetime | None = None
     """Instances that were placed before are to be replaced by others of the same revision."""
 

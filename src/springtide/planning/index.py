@@ -10,7 +10,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from springtide.model.identifiers import AppName, CloudName, InstanceId, PoolName, ServiceId
+from springtide.model.identifiers import AppName, CloudName, InstanceId, PoolName, RevisionId, ServiceId
 from springtide.model.mappings import thawed
 from springtide.model.observations import (
     ActionFailed,
@@ -24,6 +24,7 @@ from springtide.model.observations import (
     UsageSample,
 )
 from springtide.model.record import Record
+from springtide.model.workloads import Service
 from springtide.planning.demands import Demand
 from springtide.planning.fairness import KnownUse
 from springtide.planning.ground import EMPTY_GROUND, Ground, advance_ground
@@ -95,11 +96,18 @@ class AppCleared:
 
 @dataclass(frozen=True, slots=True)
 class CrashHistory:
-    """Failures of a service's instances in a row, and when the last one was."""
+    """Failures of a service's instances of one revision in a row, and when the last one was."""
 
     count: int
     last_at: datetime
     detail: str
+    revision: RevisionId | None = None
+
+    def is_of(self, service: Service) -> bool:
+        """Whether it speaks of what the service wants now: of its revision, and since its last restart."""
+        return self.revision in (None, service.revision) and (
+            service.restarted_at is None or self.last_at >= service.restarted_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,13 @@ def simulate_outlook(record: Record, rates: Mapping[ServiceId, float], start: da
     return play(PlayedWorld(index, start, Loads(start, requests=rates)), always)
 
 
+def simulate_changes(index: Index, now: datetime, changes: Iterable[Change], patience: Patience = always) -> Outlook:
+    """Play the present forward with these changes committed. The index stays as it is."""
+    world = PlayedWorld(index, now, present_loads(index, now))
+    world.put(*changes)
+    return play(world, patience)
+
+
 def simulate_what_if(
     index: Index, now: datetime, suppositions: Iterable[Supposition], patience: Patience = always
 ) -> Comparison:

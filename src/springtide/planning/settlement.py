@@ -35,7 +35,8 @@ def settle(draft: Draft) -> None:
         if failure is not None:
             _stop(draft, placement)
             draft.say(placement.service, failure.code, failure.sentence, **dict(failure.figures))
-            crashed[placement.service] = (failure.sentence, _was_proven(draft, placement.instance))
+            if _is_current(draft, placement):
+                crashed[placement.service] = (failure.sentence, _was_proven(draft, placement.instance))
         elif _is_unready(draft, placement) and is_staying(placement):
             draft.evict(placement, Eviction("unhealthy", draft.now, drain_by=draft.now, gone_by=None))
             detail = draft.index.readiness[placement.instance].detail
@@ -226,12 +227,24 @@ def _stop(draft: Draft, placement: Placement) -> None:
     draft.board.mark_leaving(placement.instance)
 
 
+def _is_current(draft: Draft, placement: Placement) -> bool:
+    """What fails of an older revision holds nobody back: others replace it anyway."""
+    service = draft.index.record.services.get(placement.service)
+    return service is None or service.is_current(placement.revision, placement.placed_at)
+
+
 def _count_crashes(draft: Draft, crashed: dict[ServiceId, tuple[str, bool]]) -> None:
-    """One round of failures counts once; an instance that had served for a while starts the count anew."""
+    """One round of failures counts once; an instance that had served for a while starts the count anew.
+
+    So does another revision, and a restart: what was wrong may be right now.
+    """
+    services = draft.index.record.services
+    for service in [id for id, each in draft.crashes.items() if id not in services or not each.is_of(services[id])]:
+        del draft.crashes[service]
     for service, (detail, was_proven) in crashed.items():
         count_crash(draft, service, detail, was_proven=was_proven)
     for service in [id for id in draft.crashes if id not in crashed]:
-        if service not in draft.index.record.services or _has_recovered(draft, service):
+        if service not in services or _has_recovered(draft, service):
             del draft.crashes[service]
 
 
@@ -239,7 +252,8 @@ def count_crash(draft: Draft, service: ServiceId, detail: str, *, was_proven: bo
     """One more failure in a row, or the first of a new one where it had served for a while."""
     before = draft.crashes.get(service)
     count = 1 if was_proven or before is None else before.count + 1
-    draft.crashes[service] = CrashHistory(count, draft.now, detail)
+    wanted = draft.index.record.services.get(service)
+    draft.crashes[service] = CrashHistory(count, draft.now, detail, wanted.revision if wanted is not None else None)
 
 
 def _has_recovered(draft: Draft, service: ServiceId) -> bool:
