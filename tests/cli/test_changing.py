@@ -227,3 +227,34 @@ def test_an_app_arrives_at_the_api_as_it_was_sent(compose_file: Path) -> None:
     deployed = with_images(spec, {"web": "sha256:1"}, START)
     sent = json.loads(json.dumps(app_json(deployed)))
     assert TypeAdapter(DeployedApp).validate_python(sent) == deployed
+
+
+@pytest.mark.parametrize(("policy", "image"), [("missing", "sha256:old"), ("always", "sha256:new")])
+async def test_an_image_is_pulled_anew_where_the_file_says_always(
+    terminal: Terminal, platform: HandMadePlatform, tmp_path: Path, policy: str, image: str
+) -> None:
+    machine = platform.engine.machine_state
+    machine.images["shop:1"], machine.newer_images["shop:1"] = "sha256:old", "sha256:new"
+    async with carried_out(platform, Readiness.READY):
+        said = await terminal.type("deploy", "-f", str(pulling(tmp_path, policy)))
+    assert said.code == 0, said.err
+    (web,) = [each for each in platform.record.revisions.values() if each.service == "shop/web"]
+    assert web.template.image == image
+
+
+async def test_an_image_that_is_missing_and_may_not_be_pulled_is_named(
+    terminal: Terminal, platform: HandMadePlatform, tmp_path: Path
+) -> None:
+    platform.engine.machine_state.unpulled_images.add("shop:1")
+    said = await terminal.type("deploy", "-f", str(pulling(tmp_path, "never")))
+    assert said.code == 1
+    assert "shop:1 of web is missing" in said.err
+    assert "docker load" in said.err
+    assert "shop/web" not in platform.record.services
+
+
+def pulling(folder: Path, policy: str) -> Path:
+    file = folder / "compose.yaml"
+    service = f"{{image: 'shop:1', pull_policy: {policy}, x-springtide: {{team: feed}}}}"
+    file.write_text(f"name: shop\nservices:\n  web: {service}\n")
+    return file

@@ -12,10 +12,11 @@ from typing import Any, cast
 import pytest
 from aiodocker import Docker
 
-from springtide.engines.base import Capability, Engine, InstanceSpec, Pull
+from springtide.engines.base import Capability, Engine, InstanceSpec
 from springtide.engines.docker import DockerEngine
 from springtide.engines.docker_instances import COMPANION
 from springtide.engines.simulated import SimulatedEngine
+from springtide.model.builds import Pull
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.networks import NetworkDefinition

@@ -393,6 +393,18 @@ async def test_names_and_name_servers_are_as_given(engine: DockerEngine) -> None
     assert all(each in resolver for each in ("nameserver 10.9.9.9", "search sea.test", "ndots:3"))
 
 
+async def test_a_container_has_the_name_that_it_is_given_and_keeps_it(engine: DockerEngine, docker: Docker) -> None:
+    name = f"{engine._names.installation}-db"
+    named = Naming(container_name=name)
+    for _ in range(2):
+        await engine.create(a_spec(naming=named))
+    assert (await (await docker.containers.get(name)).show())["Config"]["Labels"]["springtide.instance"] == WEB
+    with pytest.raises(EngineError, match=f"name {name} is taken"):
+        await engine.create(a_spec(PEER, naming=named))
+    await engine.delete(WEB, 0)
+    await engine.create(a_spec(PEER, naming=named))
+
+
 async def test_limits_and_settings_of_the_kernel_hold_inside(engine: DockerEngine) -> None:
     kernel = KernelSettings(
         ulimits=(Ulimit("nofile", 200, 300),),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from springtide.model.builds import BuildSecret, BuildSpec
+from springtide.model.builds import BuildSecret, BuildSpec, Pull
 from springtide.model.confinement import Ulimit
 from springtide.model.mounts import SECRET_MAX_BYTES
 from tests.formats.compose_files import load, refusal, service_text
@@ -57,6 +57,35 @@ def test_secrets_of_a_build_are_read_and_never_shown(tmp_path: Path) -> None:
     assert spec.build.secrets == (BuildSecret.of("token", b"\xffhush"), BuildSecret.of("other", b"value"))
     assert spec.template.files == (), "they are the build's alone"
     assert spec.build.secrets[0].encoded not in repr(spec)
+
+
+@pytest.mark.parametrize(
+    ("body", "pull"),
+    [
+        ("user: a", Pull.MISSING),
+        ("pull_policy: if_not_present", Pull.MISSING),
+        ("pull_policy: always", Pull.ALWAYS),
+        ("pull_policy: never", Pull.NEVER),
+        ("build: .\npull_policy: build", Pull.MISSING),
+    ],
+)
+def test_images_are_pulled_when_the_file_says(tmp_path: Path, body: str, pull: Pull) -> None:
+    assert load(tmp_path, service_text(body)).images[0].pull is pull
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "remedy"),
+    [
+        ("pull_policy: daily", "'daily' isn't supported", "missing, always, never"),
+        ("pull_policy: build", "'build' isn't supported", "missing, always, never"),
+        ("build: .\npull_policy: always", "built at each deployment", "Write build"),
+    ],
+)
+def test_pulling_is_refused_where_it_means_nothing(tmp_path: Path, body: str, words: str, remedy: str) -> None:
+    error = refusal(tmp_path, service_text(body))
+    assert error.key == "services.web.pull_policy"
+    assert words in error.sentence
+    assert remedy in error.remedy
 
 
 REFUSED = {

@@ -85,6 +85,12 @@ SAID = {
         "attachments",
         (Attachment("default", ipv4_address="10.0.0.9", priority=5),),
     ),
+    "mac_address: 02:42:ac:11:00:02": ("attachments", (Attachment("default", mac_address="02:42:ac:11:00:02"),)),
+    "container_name: db.1": ("naming.container_name", "db.1"),
+    "attach: false": ("user", None),
+    "deploy: {mode: replicated, endpoint_mode: dnsrr}": ("user", None),
+    "healthcheck: {test: x, start_interval: 2s}": ("healthcheck.start_interval_seconds", 2.0),
+    "ports: [{target: 53, protocol: udp, name: dns}]": ("ports", (PublishedPort(53, 0, Protocol.UDP),)),
     "ports: ['53:53/udp', {target: 80, published: 8080, mode: host, host_ip: 127.0.0.1}]": (
         "ports",
         (PublishedPort(53, 53, Protocol.UDP), PublishedPort(80, 8080, Protocol.TCP, "127.0.0.1")),

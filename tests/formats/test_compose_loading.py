@@ -179,10 +179,10 @@ REFUSED = {
     "a key of an extended service that isn't taken": (
         {
             "compose.yaml": f"{TEAM}services:\n  web: {{extends: {{file: a.yaml, service: a}}}}\n",
-            "a.yaml": "services:\n  a:\n    image: x\n    container_name: y\n",
+            "a.yaml": "services:\n  a:\n    image: x\n    credential_spec: {file: y}\n",
         },
         ("a.yaml", 4),
-        "doesn't support 'container_name'",
+        "doesn't support 'credential_spec'",
         "Leave it out",
     ),
     "an environment file that isn't there": (

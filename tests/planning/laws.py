@@ -8,6 +8,7 @@ checkers here too; their tests let the time pass.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -179,20 +180,24 @@ def law_4_order_does_not_matter(moment: Moment, reordered: Index) -> None:
 
 
 Cost = tuple[int, ...]
-"""Missing by band, money an hour, waiting, rungs above own, nameless, asked to leave: compared from left to right."""
+"""Missing by band, money an hour, waiting, rungs above own, nameless, scatter, asked to leave, in this order."""
 
 
 def cost_of(moment: Moment) -> Cost:
     """What law 5 says must fall.
 
-    Unmet demand by band (no place and none promised); micros an hour for machines that are kept; then
-    those that wait for promised room; the sum over staying instances of the steps above ``own``; those
-    that stood by and have no name; and how many are being let go but aren't stopped yet.
+    Unmet demand by band (no place and none promised); micros an hour for machines that are kept and not
+    merely waiting to be given back (nobody stays on them); then those that wait for promised room; the sum
+    over staying instances of the steps above ``own``; those that stood by and have no name; how scattered they
+    are over rented machines (the sum of the squares of how many stay on each, as a negative); and how many are
+    being let go but aren't stopped yet.
     """
     explanations = moment.plan.explanations
     bands = [sum(explanations[s.id].missing for s in moment.services() if s.band is band) for band in Band]
-    kept = (rental for rental in moment.after.rentals.values() if rental.state is RentalState.RENTING)
     staying = [each for each in moment.placed() if is_staying(each)]
+    crowds = Counter(each.node for each in staying)
+    rented = [each for each in moment.after.rentals.values() if each.state is RentalState.RENTING]
+    kept = (each for each in rented if crowds[each.node] or each.node not in moment.ready_machines)
     leaving = [e for e in moment.placed() if e.eviction is not None and e.state is not PlacementState.STOPPING]
     return (
         *bands,
@@ -200,6 +205,7 @@ def cost_of(moment: Moment) -> Cost:
         sum(each.waiting for each in explanations.values()),
         sum(moment.rung_after(each).order for each in staying),
         sum(each.was_standby for each in staying),
+        -sum(crowds[each.node] ** 2 for each in rented),
         len(leaving),
     )
 

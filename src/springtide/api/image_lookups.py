@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from springtide.api.wire_apps import FoundImagesWire
-from springtide.engines.base import Engine, Pull
+from springtide.engines.base import Engine
+from springtide.model.builds import Pull
 from springtide.model.errors import ImageMissingError
 
 AT_ONCE = 8

@@ -8,8 +8,8 @@ from springtide.api.deployments import as_deployed, services_named
 from springtide.api.image_lookups import find_images
 from springtide.api.platform import Platform
 from springtide.api.requests import RedeployRequest
-from springtide.engines.base import Pull
 from springtide.formats.app_specs import DeployedApp, revision_id, with_other_images
+from springtide.model.builds import Pull
 from springtide.model.workloads import Service
 
 

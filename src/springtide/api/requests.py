@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from springtide.engines.base import Pull
 from springtide.formats.app_specs import DeployedApp
+from springtide.model.builds import Pull
 
 MOST_INSTANCES = 1_000_000
 MOST_IMAGES = 1_000

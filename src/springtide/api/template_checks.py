@@ -35,11 +35,11 @@ def _check_pod(deployed: DeployedApp, service: Service, template: Template) -> N
 
 
 def refuse_copies(service: Service, template: Template, maximum: int) -> None:
-    """Raises RefusedError for more than one instance of a template with a fixed address or port."""
+    """Raises RefusedError for more than one instance of a template with a fixed name, address or port."""
     if maximum > 1 and template.stands_alone:
         raise RefusedError(
-            f"{service.id} has a fixed address or a port of the machine, which one instance can have; "
+            f"{service.id} has a fixed name, address or port of the machine, which one instance can have; "
             f"{maximum} are asked for.",
-            remedy="Ask for one, or leave the address or the host's port out.",
+            remedy="Ask for one, or leave the name, the address or the host's port out.",
             code="stands-alone",
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from springtide.cli.client import Client
-from springtide.model.errors import ComposeFileError, InputError
+from springtide.model.errors import ComposeFileError, InputError, RefusedError
 
 if TYPE_CHECKING:
     from springtide.formats.app_specs import AppSpec, DeployedApp, ImageSpec
@@ -57,17 +57,17 @@ class Deployment:
         """Build or resolve each image, once each, and pin the containers to them."""
         from springtide.formats.app_specs import with_images
 
-        found = self._found({each.image for each in spec.images if each.build is None}, "missing")
+        found = self._pulled(spec)
         built = self._built(spec)
-        images = {each.name: built[each.build] if each.build else found[each.image] for each in spec.images}
-        return with_images(spec, {name: str(image) for name, image in images.items()}, datetime.now(UTC))
+        images = {each.name: built[each.build] if each.build else found[each.name] for each in spec.images}
+        return with_images(spec, images, datetime.now(UTC))
 
     def pin_what_is_there(self, spec: AppSpec) -> tuple[DeployedApp, dict[str, str]]:
         """Pin to images that the engine has. Of each other container: whether ``build`` or ``pull`` would bring it."""
         from springtide.formats.app_specs import with_images
 
         found = self._found({each.image for each in spec.images if each.build is None}, "never")
-        unknown = {each.name: _way_to(each) for each in spec.images if each.build or found[each.image] is None}
+        unknown = {each.name: _way_to(each) for each in spec.images if _may_change(each, found)}
         images = {each.name: each.image if each.name in unknown else str(found[each.image]) for each in spec.images}
         return with_images(spec, images, datetime.now(UTC)), unknown
 
@@ -82,12 +82,32 @@ class Deployment:
         answer: dict[str, Any] = self.client.send("PUT", "apps", deployed.app.name, body=app_json(deployed))
         return answer
 
+    def _pulled(self, spec: AppSpec) -> dict[str, str]:
+        """The image of each container that isn't built, by its name; pulled as its ``pull_policy`` says."""
+        found: dict[str, str] = {}
+        for pull in dict.fromkeys(each.pull for each in spec.images):
+            wanted = [each for each in spec.images if each.build is None and each.pull is pull]
+            answer = self._found({each.image for each in wanted}, pull)
+            for each in wanted:
+                image = answer[each.image]
+                if image is None:
+                    sentence = (
+                        f"The image {each.image} of {each.name} is missing, and `pull_policy` forbids to pull it."
+                    )
+                    raise RefusedError(sentence, remedy="Load it (docker load), or write `pull_policy: missing`.")
+                found[each.name] = image
+        return found
+
     def _found(self, references: set[str], pull: str) -> dict[str, str | None]:
+        """Images by reference. Raises RefusedError where one was to be pulled in any case and could not be."""
         if not references:
             return {}
         body = {"references": sorted(references), "pull": pull}
-        answer: dict[str, str | None] = self.client.send("POST", "images", "find", body=body)["images"]
-        return answer
+        answer = self.client.send("POST", "images", "find", body=body)
+        if answer["notices"]:
+            raise RefusedError(answer["notices"][0], remedy="Write `pull_policy: missing` where the old one will do.")
+        images: dict[str, str | None] = answer["images"]
+        return images
 
     def _built(self, spec: AppSpec) -> dict[BuildSpec | None, str]:
         """Each once, a few at a time."""
@@ -108,6 +128,10 @@ class Deployment:
         image = str(answer["image"])
         self.tell(f"{spec.name}: {image.removeprefix('sha256:')[:19]} ({time.monotonic() - begun:.1f} s)")
         return image
+
+
+def _may_change(image: ImageSpec, found: Mapping[str, str | None]) -> bool:
+    return image.build is not None or image.pull == "always" or found[image.image] is None
 
 
 def _way_to(image: ImageSpec) -> str:

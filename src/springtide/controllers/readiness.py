@@ -73,6 +73,7 @@ class Prober:
             return
         _, check = checks[0]
         readiness, failures, pause = Readiness.STARTING, 0, FIRST_PAUSE_SECONDS
+        longest_pause = check.start_interval_seconds or LONGEST_PAUSE_SECONDS
         while True:
             outcome = await self._ask_all(instance, checks)
             failures = 0 if outcome.passed else failures + 1
@@ -82,7 +83,7 @@ class Prober:
             self._mark_answered(instance.id)
             if readiness is Readiness.STARTING:
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 1.5, longest_pause)
             else:
                 await asyncio.sleep(check.interval_seconds)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.errors import LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId, NodeId, RevisionId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition
@@ -97,14 +97,6 @@ class Command:
     has_input: bool = False
     tty: bool = False
     companion: str = ""
-
-
-class Pull(StrEnum):
-    """When an image is pulled; in the words of Compose's ``pull_policy``."""
-
-    MISSING = "missing"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 class OutputStream(StrEnum):

@@ -18,7 +18,6 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
-    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -42,7 +41,7 @@ from springtide.engines.docker_logs import read_lines, read_raw_lines
 from springtide.engines.docker_networks import DockerNetworks, DockerVolumes
 from springtide.engines.docker_usage import CgroupFiles, of_pod, usage_of_statistics
 from springtide.engines.probes import NetworkProber
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.errors import EngineError, ImageMissingError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import VolumeDefinition
@@ -131,11 +130,12 @@ class DockerEngine:
     async def _complete_existing(self, spec: InstanceSpec, conflict: DockerError) -> None:
         rows = await self._pod(spec.id)
         if not rows or rows[0]["Labels"][SERVICE] != spec.service:
-            name = self._names.container(spec.id)
-            if not rows and name not in conflict.message:
+            names = self._creation.names_of(spec)
+            name = next((each for each in names if each in conflict.message), None)
+            if not rows and name is None:
                 raise conflict  # two wishes of the template contradict each other: no name is taken
             raise EngineError(
-                f"The container name {name} is taken by one that isn't of {spec.service}.",
+                f"The container name {name or names[0]} is taken by one that isn't of {spec.id}.",
                 remedy="Rename or remove that container.",
             )
         await self._creation.complete(spec, rows)

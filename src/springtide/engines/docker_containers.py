@@ -67,7 +67,7 @@ class ContainerWish:
 
     @property
     def name(self) -> str:
-        return self.names.container(self.spec.id, self.companion)
+        return self.template.naming.container_name or self.names.container(self.spec.id, self.companion)
 
     @property
     def networks(self) -> tuple[str, ...]:

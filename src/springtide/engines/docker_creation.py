@@ -45,6 +45,10 @@ class Creation:
                 remedy="Upgrade the engine, or drop it.",
             )
 
+    def names_of(self, spec: InstanceSpec) -> tuple[str, ...]:
+        """What the containers of the instance are called."""
+        return tuple(ContainerWish(self._names, spec, template, name).name for name, template in _parts(spec.template))
+
     async def make(self, spec: InstanceSpec) -> tuple[str, ...]:
         """The ids of the new containers, which run. After a failure none of them is left."""
         made: list[DockerContainer] = []

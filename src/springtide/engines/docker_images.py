@@ -7,11 +7,10 @@ from typing import Any
 
 from aiodocker.exceptions import DockerError
 
-from springtide.engines.base import Pull
 from springtide.engines.docker_api import NOT_FOUND, UNREACHABLE, DockerApi, label_filter
 from springtide.engines.docker_builds import DockerBuilds
 from springtide.engines.docker_instances import ContainerNames
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.errors import EngineError, ImageMissingError
 
 ID_LENGTH = 12

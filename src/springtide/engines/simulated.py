@@ -14,7 +14,6 @@ from springtide.engines.base import (
     InstanceSpec,
     PathStatus,
     ProbeOutcome,
-    Pull,
     RunningCommand,
     refuse_what_is_lacking,
 )
@@ -26,7 +25,7 @@ from springtide.engines.simulated_machine import (
     SimulatedMachine,
     unreachable_error,
 )
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.errors import EngineError, ImageMissingError, LacksCapabilityError
 from springtide.model.identifiers import AppName, InstanceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named

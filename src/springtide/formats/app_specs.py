@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from springtide.model.builds import BuildSpec
+from springtide.model.builds import BuildSpec, Pull
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
 from springtide.model.mounts import VolumeDefinition
 from springtide.model.networks import NetworkDefinition
@@ -29,6 +29,7 @@ class ImageSpec:
     name: str
     image: str
     build: BuildSpec | None = None
+    pull: Pull = Pull.MISSING
 
 
 @dataclass(frozen=True, slots=True)

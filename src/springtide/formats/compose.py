@@ -18,12 +18,13 @@ from springtide.formats.app_specs import (
     revision_id,
     with_images,
 )
-from springtide.formats.compose_build import read_build
+from springtide.formats.compose_build import read_build, read_pull
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
 from springtide.formats.compose_health import Test, read_healthcheck, read_test
 from springtide.formats.compose_keys import DEPLOY, EXTENSION, SERVICE, TOP_LEVEL, check_keys, refusal_of
-from springtide.formats.compose_mounts import read_files, read_volumes
+from springtide.formats.compose_links import read_links
+from springtide.formats.compose_mounts import read_files, read_mounts, read_volumes
 from springtide.formats.compose_networks import read_attachments, read_network_mode, read_networks
 from springtide.formats.compose_placement import Neighbours, Placed, read_placement, refuse_circles_of_near
 from springtide.formats.compose_pods import check_agrees, in_one_pod, read_pods
@@ -106,6 +107,8 @@ class _Reader:
         self._name = AppName(project.name)
         self._fleet = fleet
         self._machines = Machines.of(fleet)
+        section = project.root.get("services")
+        self._services = section.mapping() if section is not None else {}
 
     def read(self) -> AppSpec:
         check_keys(self._root, TOP_LEVEL)
@@ -114,7 +117,7 @@ class _Reader:
         pods = read_pods(services)
         needs = read_dependencies(services, pods)
         needs_of_pods = pods.folded(needs)
-        networks = read_networks(self._root, self._name)
+        networks, links = read_networks(self._root, self._name), read_links(services, pods)
         neighbours = Neighbours(self._name, {name: pods.first_of(name) for name in services})
         companions = {
             first: [self._read_companion(name, services[name]) for name in pods.companions_of(first, needs)]
@@ -128,9 +131,10 @@ class _Reader:
             {each.spec.service.id: each.entry for each in parts},
         )
         _refuse_shared_ports_and_hosts(parts)
+        _refuse_shared_container_names(services)
         specs = []
         for each in parts:
-            spec = self._with_networks(each, networks)
+            spec = self._with_networks(each, networks, links.get(each.spec.name, ()))
             depends_on = self._needed(needs_of_pods[spec.name])
             specs.append(replace(spec, service=replace(spec.service, depends_on=depends_on)))
         used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
@@ -140,18 +144,17 @@ class _Reader:
         return AppSpec(self._name, team, tuple(specs), used, defined, volumes, notices)
 
     def _service_entries(self) -> Mapping[str, Entry]:
-        section = self._root.get("services")
-        services = section.mapping() if section else {}
-        if not services:
-            raise (section or self._root).error("The file has no services.", "Add at least one under `services:`.")
-        for name, entry in services.items():
+        if not self._services:
+            place = self._root.get("services") or self._root
+            raise place.error("The file has no services.", "Add at least one under `services:`.")
+        for name, entry in self._services.items():
             if not _SERVICE_NAME.fullmatch(name):
                 raise entry.error(
                     f"{name!r} can't name a service.", "Use letters, digits, dots, dashes and underscores, at most 63."
                 )
             if not check_keys(entry, SERVICE):
                 raise entry.error(f"The service {name!r} is empty.", "Give it an `image:` or a `build:`.")
-        return services
+        return self._services
 
     def _read_service(
         self, name: str, entry: Entry, companions: Sequence[_Container], team: TeamName, neighbours: Neighbours
@@ -185,10 +188,12 @@ class _Reader:
             own.reserved,
             [(Companion(each.name, each.template.as_container()), each.reserved) for each in companions],
         )
+        watched = [each for each in (own, *companions) if each.entry.get("develop") is not None]
         notices = (
             *own.extension.notices,
             *placed.notices,
             *_unrouted_notices(name, published, routes),
+            *(f"{each.name}: `develop` is for `docker compose watch`; a deployment doesn't watch." for each in watched),
             *(f"{name}: {each} opens more than an ordinary container has." for each in weakenings(template)),
             *small_share_notices(service, self._fleet, self._machines),
         )
@@ -204,12 +209,14 @@ class _Reader:
         deploy = entry.get("deploy")
         if deploy is not None:
             check_keys(deploy, DEPLOY)
+            _check_modes(deploy)
         extension = read_extension(entry, (deploy.get("replicas") if deploy else None) or entry.get("scale"))
         reserved, limits = read_resources(entry, self._fleet.defaults)
         build = read_build(self._root, entry, self._project.variables)
-        image = ImageSpec(name, self._image(name, entry), build)
+        image = ImageSpec(name, self._image(name, entry), build, read_pull(entry))
         template = read_template(entry, image.image, read_healthcheck(entry, test, routes, offered), limits)
-        template = replace(template, files=read_files(self._root, entry, self._project.variables))
+        files = read_files(self._root, entry, self._project.variables)
+        template = replace(template, files=files, mounts=read_mounts(entry, self._services))
         reserved = read_further(extension.resources, reserved, self._machines.kinds)
         return _Container(name, entry, extension, template, image, reserved)
 
@@ -226,7 +233,9 @@ class _Reader:
             raise entry.error(f"The service {name!r} has no image.", "Give it an `image:` or a `build:`.")
         return f"{self._name}-{name.lower()}"
 
-    def _with_networks(self, parts: _Parts, declared: Mapping[str, NetworkDefinition]) -> ServiceSpec:
+    def _with_networks(
+        self, parts: _Parts, declared: Mapping[str, NetworkDefinition], links: Sequence[str]
+    ) -> ServiceSpec:
         attachments = read_attachments(parts.entry, declared)
         names = [frozenset(each.aliases) for each in attachments]
         # Names that are the same everywhere are the service's; others belong to their network.
@@ -237,18 +246,26 @@ class _Reader:
             networks=tuple(each.network for each in attachments),
             network_mode=read_network_mode(parts.entry),
             attachments=tuple(each for each in own if each != Attachment(each.network)),
-            aliases=tuple(dict.fromkeys((parts.spec.name, *shared))),
+            aliases=tuple(dict.fromkeys((parts.spec.name, *shared, *links))),
         )
-        section = parts.entry.get("networks")
         if template.stands_alone and parts.spec.service.scale.maximum > 1:
-            raise (section or parts.entry).error(
-                f"{parts.spec.name!r} has a fixed address or port: no second instance can stand beside the first.",
-                "Leave the address or the port of the machine out, or let it have one instance.",
-            )
+            place = parts.entry.get("container_name") or parts.entry.get("networks") or parts.entry
+            sentence = f"{parts.spec.name!r} has a fixed name, address or port: no second instance can stand beside it."
+            remedy = "Leave the name, the address or the port of the machine out, or let it have one instance."
+            raise place.error(sentence, remedy)
         return replace(parts.spec, template=template)
 
     def _needed(self, needs: Mapping[str, bool]) -> tuple[Dependency, ...]:
         return tuple(Dependency(service_id(self._name, other), healthy) for other, healthy in needs.items())
+
+
+def _check_modes(deploy: Entry) -> None:
+    """Services are replicated, and their names lead to instances: other modes are refused."""
+    mode, endpoint = deploy.get("mode"), deploy.get("endpoint_mode")
+    if mode is not None and mode.text() != "replicated":
+        raise mode.error(f"Services of the mode {mode.described} aren't supported.", "Write `replicas`, and no mode.")
+    if endpoint is not None and endpoint.text() != "dnsrr":
+        raise endpoint.error("A service's name leads to its instances, not to an address before them.", "Write dnsrr.")
 
 
 def _route_of(service: Entry) -> Entry | None:
@@ -282,3 +299,12 @@ def _refuse_shared_ports_and_hosts(parts: Sequence[_Parts]) -> None:
                 sentence = f"The host {host!r} leads to another service already, on line {hosts[host].line}."
                 raise each.route.error(sentence, "Give each service a host of its own.")
             hosts[host] = each.route
+
+
+def _refuse_shared_container_names(services: Mapping[str, Entry]) -> None:
+    taken: dict[str, Entry] = {}
+    for service in services.values():
+        entry = service.get("container_name")
+        if entry is not None and taken.setdefault(entry.text(), entry) is not entry:
+            sentence = f"The container on line {taken[entry.text()].line} has the name {entry.described} already."
+            raise entry.error(sentence, "Choose another name.")

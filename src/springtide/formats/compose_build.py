@@ -20,7 +20,7 @@ from springtide.formats.compose_reading import (
     whole_of,
 )
 from springtide.formats.entries import Entry, did_you_mean
-from springtide.model.builds import DOCKERFILE, BuildSecret, BuildSpec
+from springtide.model.builds import DOCKERFILE, BuildSecret, BuildSpec, Pull
 from springtide.model.networks import HOST, NONE
 
 _NETWORKS = (HOST, NONE, "default")
@@ -50,13 +50,26 @@ def read_build(root: Entry, service: Entry, variables: Mapping[str, str]) -> Bui
         network=_network(section.get("network")),
         extra_hosts=hosts_of(section.get("extra_hosts")),
         tags=tuple(_tags(service.get("image"), section.get("tags"))),
-        platform=_platform(section.get("platforms")),
+        platform=_platform(section.get("platforms")) or text_of(service.get("platform")),
         cache_from=tuple(_image_of_cache(entry) for entry in items_of(section.get("cache_from"))),
         no_cache=truth_of(section.get("no_cache")),
         pull=truth_of(section.get("pull")),
         shm_size_bytes=whole_of(section.get("shm_size")),
         ulimits=read_ulimits(section.get("ulimits")),
     )
+
+
+def read_pull(service: Entry) -> Pull:
+    """When the service's image is pulled. Raises the file's error where it is built, and the file wants otherwise."""
+    entry, is_built = service.get("pull_policy"), service.get("build") is not None
+    if entry is None or (is_built and entry.value == "build"):
+        return Pull.MISSING
+    if is_built:
+        sentence = f"An image with a `build` is built at each deployment, whatever is {entry.described}."
+        raise entry.error(sentence, "Write build, or leave it out.")
+    if entry.text() not in tuple(Pull):
+        raise entry.error(f"{entry.described} isn't supported for an image.", f"Write {', '.join(Pull)}.")
+    return Pull(entry.text())
 
 
 def _context(entry: Entry) -> Path:

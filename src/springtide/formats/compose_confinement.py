@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from springtide.formats.compose_keys import check_keys
 from springtide.formats.compose_part_keys import BLKIO, LOGGING
 from springtide.formats.compose_reading import hosts_of, items_of, pairs_of, text_of, texts_of, truth_of, whole_of
@@ -17,6 +19,8 @@ from springtide.model.confinement import (
     Naming,
     Ulimit,
 )
+
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
 def read_isolation(service: Entry) -> Isolation:
@@ -50,7 +54,16 @@ def read_naming(service: Entry) -> Naming:
         dns=texts_of(service.get("dns")),
         dns_search=texts_of(service.get("dns_search")),
         dns_options=texts_of(service.get("dns_opt")),
+        container_name=_container_name(service.get("container_name")),
     )
+
+
+def _container_name(entry: Entry | None) -> str:
+    if entry is not None and not _CONTAINER_NAME.fullmatch(entry.text()):
+        raise entry.error(
+            f"{entry.described} can't name a container.", "Use letters, digits, dots, dashes and underscores."
+        )
+    return text_of(entry)
 
 
 def read_kernel_settings(service: Entry) -> KernelSettings:

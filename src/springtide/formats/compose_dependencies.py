@@ -28,7 +28,8 @@ def _read(dependent: str, section: Entry, services: Mapping[str, Entry], pods: P
         fields = check_keys(entry, DEPENDENCY)
         is_required = fields["required"].truth()
         if name in services:
-            restarts = pods.are_one(dependent, name)
+            # A link implies one, and needs none here: names are looked up anew.
+            restarts = pods.are_one(dependent, name) or ".depends_on" not in entry.key
             needed[name] = (_must_be_healthy(fields, is_required=is_required, restarts=restarts), entry)
         elif is_required:
             others = [other for other in services if other != dependent]
@@ -37,7 +38,7 @@ def _read(dependent: str, section: Entry, services: Mapping[str, Entry], pods: P
 
 
 def _must_be_healthy(fields: Mapping[str, Entry], *, is_required: bool, restarts: bool) -> bool:
-    """``restarts`` is whether the two are replaced together anyway, as one instance."""
+    """``restarts`` is whether nothing is missing where the one restarts with the other."""
     if "restart" in fields and fields["restart"].truth() and not restarts:
         raise fields["restart"].error("A dependency's restart restarts nothing here.", "Leave `restart` out.")
     if not is_required:

@@ -59,6 +59,7 @@ def read_healthcheck(
         timeout_seconds=_positive_seconds(section, "timeout", standard.timeout_seconds),
         retries=_retries(section, standard.retries),
         start_period_seconds=_seconds(section, "start_period", standard.start_period_seconds),
+        start_interval_seconds=_seconds(section, "start_interval", standard.start_interval_seconds),
     )
 
 

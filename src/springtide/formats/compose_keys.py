@@ -17,11 +17,8 @@ from springtide.model.errors import ComposeFileError
 EXTENSION = "x-springtide"
 
 LATER = "Leave it out: Springtide doesn't do this yet."
-_LIMITS = "Write it under `deploy.resources`."
+_WINDOWS = "Write `cpus`: this means something to Windows only."
 _HARDENED = "Leave it out: Springtide starts every instance with few rights, and this would widen them."
-_STORAGE = "Leave it out, or keep the state in a service outside Springtide: instances have no volumes yet."
-_FIXED = "Leave it out: Springtide names and addresses instances, since there may be many of them."
-_PLACED = "Leave it out: Springtide decides where instances run."
 _DEVICES = "Leave it out: instances get no devices yet."
 
 
@@ -48,6 +45,7 @@ SERVICE = KeyTable(
     frozenset(
         {
             "annotations",
+            "attach",
             "blkio_config",
             "build",
             "cap_add",
@@ -56,6 +54,7 @@ SERVICE = KeyTable(
             "cgroup_parent",
             "command",
             "configs",
+            "container_name",
             "cpu_period",
             "cpu_quota",
             "cpu_rt_period",
@@ -65,6 +64,7 @@ SERVICE = KeyTable(
             "cpuset",
             "depends_on",
             "deploy",
+            "develop",
             "device_cgroup_rules",
             "devices",
             "dns",
@@ -85,7 +85,9 @@ SERVICE = KeyTable(
             "ipc",
             "label_file",
             "labels",
+            "links",
             "logging",
+            "mac_address",
             "mem_limit",
             "mem_reservation",
             "mem_swappiness",
@@ -96,9 +98,11 @@ SERVICE = KeyTable(
             "oom_score_adj",
             "pid",
             "pids_limit",
+            "platform",
             "ports",
             "privileged",
             "profiles",
+            "pull_policy",
             "read_only",
             "restart",
             "runtime",
@@ -118,30 +122,23 @@ SERVICE = KeyTable(
             "userns_mode",
             "uts",
             "volumes",
+            "volumes_from",
             "working_dir",
         }
     ),
     {
-        "attach": "Leave it out: `springtide logs` shows what a service writes.",
-        "container_name": _FIXED,
-        "cpu_count": _LIMITS,
-        "cpu_percent": _LIMITS,
+        "cpu_count": _WINDOWS,
+        "cpu_percent": _WINDOWS,
         "credential_spec": LATER,
-        "develop": "Leave it out: it belongs to a file for development.",
-        "external_links": "Put both services into one network.",
+        "external_links": "Put both into one network that is `external`: there its name is found.",
         "gpus": _DEVICES,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
-        "links": "Use the other service's name: services of one network find one another.",
-        "mac_address": _FIXED,
         "models": LATER,
-        "platform": "Write it as `deploy.placement.constraints: [node.platform.arch==…]`.",
         "post_start": "Do it in the image's entrypoint.",
         "pre_stop": "Do it on the stop signal.",
         "provider": LATER,
-        "pull_policy": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
-        "pull_refresh_after": "Leave it out: an image is pulled where it is missing, and pinned by digest.",
+        "pull_refresh_after": "Write `pull_policy: always`, and deploy as often as you want it pulled.",
         "use_api_socket": _HARDENED,
-        "volumes_from": _STORAGE,
     },
 )
 
@@ -182,11 +179,9 @@ BUILD = KeyTable(
 )
 
 DEPLOY = KeyTable(
-    frozenset({"replicas", "resources", "placement"}),
+    frozenset({"endpoint_mode", "mode", "replicas", "resources", "placement"}),
     {
-        "endpoint_mode": LATER,
         "labels": "Write them under the service's own `labels`.",
-        "mode": "Leave it out: services are replicated.",
         "restart_policy": "Leave it out: Springtide starts again whatever stops.",
         "rollback_config": LATER,
         "update_config": LATER,
@@ -206,16 +201,12 @@ PLACEMENT = KeyTable(frozenset({"constraints", "preferences", "max_replicas_per_
 PREFERENCE = KeyTable(frozenset({"spread"}))
 
 HEALTHCHECK = KeyTable(
-    frozenset({"test", "interval", "timeout", "retries", "start_period", "disable"}),
-    {"start_interval": "Leave it out: a starting instance is probed often already."},
+    frozenset({"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}),
 )
 
 PORT = KeyTable(
-    frozenset({"target", "published", "protocol", "mode", "host_ip"}),
-    {
-        "app_protocol": LATER,
-        "name": "Leave it out.",
-    },
+    frozenset({"target", "published", "protocol", "mode", "host_ip", "name"}),
+    {"app_protocol": "Leave it out: the router speaks HTTP on host names, and TCP on ports."},
 )
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))

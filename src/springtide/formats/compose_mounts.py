@@ -24,17 +24,36 @@ from springtide.formats.quantities import parse_bytes
 from springtide.model.mounts import FileMount, Mount, MountType, VolumeDefinition
 
 _FOLDERS = {"configs": "/", "secrets": "/run/secrets"}
-_TMPFS_MODES = ("ro", "rw")
+_ACCESS = ("ro", "rw")
 
 
-def read_mounts(service: Entry) -> tuple[Mount, ...]:
-    """The ``volumes`` and ``tmpfs`` of a service, sorted by where they stand.
+def read_mounts(service: Entry, services: Mapping[str, Entry]) -> tuple[Mount, ...]:
+    """The ``volumes`` and ``tmpfs`` of a service, and what ``volumes_from`` adds, sorted by where they stand.
 
     Raises the file's error for what no engine of Springtide's can mount.
     """
     mounts = [_mount(entry) for entry in items_of(service.get("volumes"))]
     mounts += [_memory(entry) for entry in items_of(service.get("tmpfs"))]
-    return tuple(sorted(mounts, key=lambda mount: mount.target))
+    places = {mount.target: mount for mount in mounts}
+    for entry in items_of(service.get("volumes_from")):
+        for mount in _mounts_from(entry, services):
+            places.setdefault(mount.target, mount)  # what the service says itself counts
+    return tuple(sorted(places.values(), key=lambda mount: mount.target))
+
+
+def _mounts_from(entry: Entry, services: Mapping[str, Entry]) -> Iterator[Mount]:
+    """Volumes and folders of another service; memory is each container's own."""
+    other, _, mode = entry.text().partition(":")
+    if other == "container":
+        raise entry.error("Volumes of a container outside the file aren't known.", "Declare the volume as `external`.")
+    if mode not in ("", *_ACCESS):
+        raise entry.error(f"{mode!r} is no way to mount.", f"Write {' or '.join(_ACCESS)}, or leave it out.")
+    for mount in read_mounts(services[other], services):
+        if mount.type is MountType.VOLUME and not mount.source:
+            sentence = f"{other!r} has a volume without a name at {mount.target}: each instance has its own."
+            raise entry.error(sentence, "Give that volume a name, declared under the top-level `volumes`.")
+        if mount.type is not MountType.TMPFS:
+            yield replace(mount, read_only=mount.read_only or mode == "ro")
 
 
 def read_volumes(root: Entry, project: str) -> tuple[VolumeDefinition, ...]:
@@ -109,7 +128,7 @@ def _memory(entry: Entry) -> Mount:
             mount = replace(mount, size_bytes=entry.with_value(value).parsed(parse_bytes))
         elif key == "mode" and value.isdecimal() and set(value) <= set("01234567"):
             mount = replace(mount, mode=int(value, 8))
-        elif option in _TMPFS_MODES:
+        elif option in _ACCESS:
             mount = replace(mount, read_only=option == "ro")
         else:
             further.append(option)

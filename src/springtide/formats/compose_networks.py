@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from springtide.formats.compose_defaults import DEFAULT_NETWORK
 from springtide.formats.compose_keys import check_keys
@@ -28,7 +29,19 @@ def read_attachments(service: Entry, declared: Mapping[str, NetworkDefinition]) 
             remedy = did_you_mean(name, [DEFAULT_NETWORK, *declared])
             raise entry.error(f"There is no network {name!r} under the top-level `networks`.", remedy)
         attachments.append(_attachment(name, check_keys(entry, SERVICE_NETWORK)))
-    return tuple(attachments)
+    return _with_mac_address(service.get("mac_address"), tuple(attachments))
+
+
+def _with_mac_address(entry: Entry | None, attachments: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+    """``mac_address`` of the service is that on its first network."""
+    if entry is None:
+        return attachments
+    if not attachments:
+        raise entry.error("Without a network of its own a service has no such address.", "Leave it out.")
+    first = max(attachments, key=lambda each: each.priority)
+    if first.mac_address not in ("", entry.text()):
+        raise entry.error(f"On the network {first.network!r} it is {first.mac_address}.", "Leave one of the two out.")
+    return tuple(replace(each, mac_address=entry.text()) if each is first else each for each in attachments)
 
 
 def read_network_mode(service: Entry) -> str:

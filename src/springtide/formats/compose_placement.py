@@ -31,6 +31,7 @@ _REFUSED: Mapping[str, str] = MappingProxyType(
     }
 )
 _NODE, _SITE = "node", "site"
+_SYSTEMS = ("linux", "windows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read_placement(service: Entry, neighbours: Neighbours, sites: Iterable[SiteN
     deploy, extension = service.get("deploy"), service.get(EXTENSION)
     section = deploy.get("placement") if deploy else None
     own = extension.get("placement") if extension else None
-    places = {**_constraints(section), **_own_constraints(own, sites)}
+    places = {**_constraints(section), **_of_platform(service.get("platform")), **_own_constraints(own, sites)}
     spread = tuple(dict.fromkeys(_spread(section)))
     name = service.key.partition(".")[2]
     near, apart = neighbours.of(name, own, "near"), neighbours.of(name, own, "apart")
@@ -115,6 +116,19 @@ def _constraint(entry: Entry) -> Constraint:
         raise entry.error(f"{value[:80]!r} is a value that no node can have.", remedy)
     key = _attribute(entry, name, "be asked for")
     return Constraint(key, canonical_platform(value) if key in _PLATFORM.values() else value, operator == "==")
+
+
+def _of_platform(entry: Entry | None) -> dict[Constraint, Entry]:
+    """``OS``, ``ARCH`` or ``OS/ARCH`` of ``platform``, as nodes say them."""
+    if entry is None:
+        return {}
+    words = [canonical_platform(word) for word in entry.text().split("/")]
+    if words[1:] == ["arm64", "v8"]:
+        words.pop()  # there is no other
+    if len(words) > 2 or not all(map(_VALUE.fullmatch, words)):
+        raise entry.error(f"{entry.described} is no platform that nodes say.", "Write linux/amd64 or linux/arm64, say.")
+    keys = ("os", "arch") if len(words) == 2 or words[0] in _SYSTEMS else ("arch",)
+    return {Constraint(key, word): entry for key, word in zip(keys, words, strict=False)}
 
 
 def _attribute(entry: Entry, name: str, use: str) -> str:

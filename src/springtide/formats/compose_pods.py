@@ -33,6 +33,7 @@ _OF_THE_FIRST: Mapping[str, str] = MappingProxyType(
         "dns_search": _NAMES,
         "dns_opt": _NAMES,
         "extra_hosts": _NAMES,
+        "mac_address": "the containers of a pod share one address.",
     }
 )
 """What only the service whose network is shared can say, and why."""

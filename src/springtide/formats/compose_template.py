@@ -10,7 +10,6 @@ from springtide.formats.compose_confinement import (
     read_logging,
     read_naming,
 )
-from springtide.formats.compose_mounts import read_mounts
 from springtide.formats.compose_reading import labels_of, pairs_of, truth_of, variables_of
 from springtide.formats.durations import parse_duration
 from springtide.formats.entries import Entry
@@ -20,7 +19,7 @@ _SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,9}|[0-9]{1,2}")
 
 
 def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: Limits) -> Template:
-    """The template without networks, files and ports of the machine."""
+    """The template without networks, mounts, files and ports of the machine."""
     _check_restart(service.get("restart"))
     init = service.get("init")
     user, grace, signal = service.get("user"), service.get("stop_grace_period"), service.get("stop_signal")
@@ -35,7 +34,6 @@ def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: 
         working_dir=_working_dir(service.get("working_dir")),
         healthcheck=healthcheck,
         limits=limits,
-        mounts=read_mounts(service),
         isolation=read_isolation(service),
         naming=read_naming(service),
         kernel=read_kernel_settings(service),

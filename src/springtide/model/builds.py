@@ -1,16 +1,25 @@
-"""How images are built from source: what a Compose file's ``build`` says, as engines take it."""
+"""How images come to an engine: pulled, or built from source as a Compose file's ``build`` says."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from springtide.model.confinement import Ulimit
 from springtide.model.mounts import SECRET_MAX_BYTES
 
 DOCKERFILE = "Dockerfile"
+
+
+class Pull(StrEnum):
+    """When an image is pulled; in the words of Compose's ``pull_policy``."""
+
+    MISSING = "missing"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)

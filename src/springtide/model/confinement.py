@@ -57,7 +57,10 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How an instance is called and how it finds others. ``extra_hosts`` are pairs of name and address."""
+    """How an instance is called and how it finds others. ``extra_hosts`` are pairs of name and address.
+
+    ``container_name`` is what the engine is to call the container, instead of a name of Springtide's own.
+    """
 
     hostname: str = ""
     domainname: str = ""
@@ -65,6 +68,7 @@ class Naming:
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
+    container_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ class Healthcheck:
     """When an instance counts as ready. ``probe`` is ``None`` where running is enough.
 
     Times are seconds. ``retries`` failures in a row make a ready instance unhealthy; failures
-    within ``start_period_seconds`` of the start don't count.
+    within ``start_period_seconds`` of the start don't count. One that starts is asked often at first, then
+    ever less often, at most ``start_interval_seconds`` apart (0: as the control plane sees fit).
     """
 
     probe: HttpProbe | TcpProbe | ExecProbe | None = None
@@ -75,6 +76,7 @@ class Healthcheck:
     timeout_seconds: float = 30.0
     retries: int = 3
     start_period_seconds: float = 0.0
+    start_interval_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,12 @@ class Template(ContainerTemplate):
 
     @property
     def stands_alone(self) -> bool:
-        """Whether a second instance can't stand beside the first on one machine: an address or port is fixed."""
-        return any(each.is_fixed for each in self.attachments) or any(each.host_port for each in self.ports)
+        """Whether a second instance can't stand beside the first on one machine: a name, address or port is fixed."""
+        return (
+            any(each.is_fixed for each in self.attachments)
+            or any(each.host_port for each in self.ports)
+            or any(each.naming.container_name for each in self.containers)
+        )
 
     @property
     def containers(self) -> tuple[ContainerTemplate, ...]:

@@ -57,6 +57,7 @@ class Draft:
     lost: dict[InstanceId, Placement] = field(default_factory=dict)
     crashes: dict[ServiceId, CrashHistory] = field(default_factory=dict)
     room_since: dict[ServiceId, datetime] = field(default_factory=dict)
+    spare_since: dict[str, datetime] = field(default_factory=dict)
     rent_refusals: dict[CloudName, tuple[RentRefusal, ...]] = field(default_factory=dict)
     lacking_since: dict[ServiceId, datetime] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)

@@ -22,10 +22,12 @@ HOME = "home"
 """A cheaper rung has room."""
 ASIDE = "aside"
 """One that fits nowhere else fits in its place, and it elsewhere in the pool."""
+CONSOLIDATE = "consolidate"
+"""Other rented machines have room for all of its machine, which is given back once it is empty."""
 NAMELESS = "nameless"
 """It stood by, so that no name leads to it; one that has a name takes its place."""
 
-MOVES = (HOME, ASIDE, NAMELESS)
+MOVES = (HOME, ASIDE, CONSOLIDATE, NAMELESS)
 """Nobody needs them at once: a bounded number at a time."""
 NOTICES = (RECLAIM, GIVES_WAY, FAIR_SHARE)
 """For somebody's sake: withdrawn where nobody needs the room any more."""
@@ -41,6 +43,7 @@ IN_WORDS: Mapping[str, str] = {
     FAIR_SHARE: "its team uses more than its fair share",
     HOME: "it moves to a cheaper place",
     ASIDE: "it moves elsewhere in its pool so that a larger one fits",
+    CONSOLIDATE: "its machine is emptied, so that it can be given back",
     NAMELESS: "one that is found by name replaces it",
     REVISION: "another revision replaces it",
     RESTART: "its service is restarted",

@@ -124,6 +124,8 @@ class Carry:
     """What one plan tells the next. In memory only: after a restart all windows start anew."""
 
     room_since: Mapping[ServiceId, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    spare_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    """Since when others have had room for all of a rented machine, by its token."""
     crashes: Mapping[ServiceId, CrashHistory] = field(default_factory=lambda: MappingProxyType({}))
     refusals: Mapping[ServiceId, str] = field(default_factory=lambda: MappingProxyType({}))
     """The code of each service's present refusal, so that an event is written once, not every tick."""

@@ -22,6 +22,7 @@ from springtide.model.routing import RouteTable
 from springtide.model.workloads import App, Revision
 from springtide.planning.accounts import plan_leases, plan_ledger
 from springtide.planning.bursting import place_in_cloud
+from springtide.planning.consolidation import consolidate
 from springtide.planning.convergence import Action, changed, converge, plan_actions
 from springtide.planning.crossings import open_lines
 from springtide.planning.demand import plan_demand
@@ -85,6 +86,7 @@ def plan(index: Index, now: datetime) -> Plan:
     make_room(draft)
     place_in_cloud(draft)
     come_home(draft)
+    consolidate(draft)
     give_names(draft)
     converge(draft)
     make_standby_yield(draft)
@@ -190,6 +192,7 @@ def _refusal_code(explanation: Explanation) -> str:
 def _carry(draft: Draft, explanations: Mapping[ServiceId, Explanation], memos: dict[ServiceId, Memo]) -> Carry:
     return Carry(
         room_since=MappingProxyType(dict(draft.room_since)),
+        spare_since=MappingProxyType(dict(draft.spare_since)),
         crashes=MappingProxyType(dict(draft.crashes)),
         refusals=MappingProxyType({id: _refusal_code(each) for id, each in explanations.items()}),
         rent_refusals=MappingProxyType(dict(draft.rent_refusals)),

@@ -98,16 +98,22 @@ def _clear(draft: Draft, service: Service, row: int, most: int) -> _Opening | No
     for in_order in (movable[::-1], movable):
         victims = choose_victims(in_order, service.resources, later)
         if victims and len(victims) <= most:
-            moves = _moves(draft, [board.placements[id] for id in victims], rows)
+            moves = moves_to(draft, [board.placements[id] for id in victims], rows)
             if moves is not None:
                 return _Opening(node.id, moves)
     return None
 
 
 def _may_move(draft: Draft, placement: Placement, taker: Service) -> bool:
+    """For another's sake: neither the other's own, nor whom it must be near."""
+    id = placement.service
+    return id != taker.id and id not in taker.placement.near and is_movable(draft, placement)
+
+
+def is_movable(draft: Draft, placement: Placement) -> bool:
     """Ready ones that nobody has asked to leave, whose hold is over and whose place doesn't rest on others'."""
     board, mover = draft.board, draft.index.record.services.get(placement.service)
-    if mover is None or not draft.may_grow(mover.id) or mover.id == taker.id or mover.id in taker.placement.near:
+    if mover is None or not draft.may_grow(mover.id):
         return False
     if mover.placement.depends_on_others or board.apart_of(mover.id):
         return False
@@ -116,8 +122,8 @@ def _may_move(draft: Draft, placement: Placement, taker: Service) -> bool:
     return is_staying(placement) and draft.is_ready(placement.instance) and not draft.is_held(placement)
 
 
-def _moves(draft: Draft, victims: Sequence[Placement], rows: IntArray) -> tuple[tuple[Placement, NodeId], ...] | None:
-    """Another of these nodes for each, now; ``None`` where one finds none."""
+def moves_to(draft: Draft, victims: Sequence[Placement], rows: IntArray) -> tuple[tuple[Placement, NodeId], ...] | None:
+    """One of these nodes for each, now; ``None`` where one finds none."""
     board, space, siting = draft.board, draft.board.table.space.copy(), Siting(draft.board)
     moves = []
     for victim in victims:
