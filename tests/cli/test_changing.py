@@ -229,6 +229,36 @@ def test_an_app_arrives_at_the_api_as_it_was_sent(compose_file: Path) -> None:
     assert TypeAdapter(DeployedApp).validate_python(sent) == deployed
 
 
+RICH = """
+name: rich
+services:
+  web:
+    image: example/web:1
+    privileged: true
+    cap_add: [NET_ADMIN]
+    ulimits: {nofile: {soft: 1024, hard: 2048}}
+    ports: ["15353:53/udp"]
+    volumes: ["data:/data", {type: tmpfs, target: /t, tmpfs: {size: 1m}}]
+    networks: {default: {aliases: [front]}}
+    configs: [motd]
+    healthcheck: {test: ["CMD", "true"], interval: 3s, start_period: 1s}
+    deploy: {placement: {constraints: ["node.labels.zone == a"]}, resources: {reservations: {memory: 32M}}}
+    x-springtide: {team: feed, ladder: [own], scale: {max: 1}}
+  side: {image: example/side:1, network_mode: "service:web", x-springtide: {team: feed}}
+volumes: {data: {labels: {a: b}}}
+configs: {motd: {content: hello}}
+"""
+
+
+def test_an_app_with_all_that_templates_can_say_arrives_as_it_was_sent(tmp_path: Path) -> None:
+    (tmp_path / "rich.yaml").write_text(RICH)
+    zoned = replace(PLAIN_FLEET, nodes=tuple(replace(each, labels=(("zone", "a"),)) for each in PLAIN_FLEET.nodes))
+    spec = load_app([tmp_path / "rich.yaml"], environment={}, project=None, fleet=zoned)
+    deployed = with_images(spec, {"web": "sha256:1", "side": "sha256:2"}, START)
+    sent = json.loads(json.dumps(app_json(deployed)))
+    assert TypeAdapter(DeployedApp).validate_python(sent) == deployed
+
+
 @pytest.mark.parametrize(("policy", "image"), [("missing", "sha256:old"), ("always", "sha256:new")])
 async def test_an_image_is_pulled_anew_where_the_file_says_always(
     terminal: Terminal, platform: HandMadePlatform, tmp_path: Path, policy: str, image: str

@@ -183,7 +183,7 @@ REFUSED = {
         },
         ("a.yaml", 4),
         "doesn't support 'credential_spec'",
-        "Leave it out",
+        "Windows only",
     ),
     "an environment file that isn't there": (
         {"compose.yaml": f"{TEAM}services:\n  web:\n    image: x\n    env_file: no.env\n"},

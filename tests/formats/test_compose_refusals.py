@@ -154,13 +154,6 @@ OF_A_SERVICE = {
         "'service_helthy' isn't a condition",
         "'service_healthy'",
     ),
-    "a dependency that is to end": (
-        "depends_on: {web: {condition: service_completed_successfully}}",
-        5,
-        ".depends_on.web.condition",
-        "run to their end",
-        "entrypoint",
-    ),
     "an optional dependency": (
         "depends_on: {web: {condition: service_started, required: false}}",
         5,
@@ -210,7 +203,6 @@ OF_A_SERVICE = {
     "a network mode that is none": ("network_mode: brigde", 5, ".network_mode", "'brigde' isn't supported", "bridge"),
     "a volume named like a drive": ("volumes: ['a:/x']", 5, ".volumes[0]", "drive of Windows", "two letters"),
     "processes of a container": ("pid: container:x", 5, ".pid", "within one instance only", "Leave `pid` out"),
-    "a restart only after failures": ("restart: on-failure", 5, ".restart", "starts again whatever stops", "always"),
     "a mount of another kind": (
         "volumes: [{type: image, source: x, target: /x}]",
         5,

@@ -20,8 +20,8 @@ from springtide.model.leases import Lease, Rung
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.workloads import Dependency, Route, ScalePolicy, Service
 from springtide.planning.convergence import RentMachine
+from springtide.planning.index import LONGEST_PAUSE_SECONDS
 from springtide.planning.money import next_charge
-from springtide.planning.settlement import LONGEST_PAUSE_SECONDS
 from tests.builders import (
     HOME_LADDER,
     START,

@@ -16,6 +16,7 @@ from springtide.model.identifiers import ServiceId
 from springtide.model.record import Record
 from springtide.model.workloads import Service, Template
 from springtide.planning.index import Index
+from springtide.planning.one_shots import has_failed
 from springtide.planning.outlook import Outlook, simulate_changes
 
 OUTLOOK_SECONDS = 2.0
@@ -128,7 +129,8 @@ def _change(record: Record, service: Service, template: Template, unknown: Mappi
     if before is None or present is None:
         return ServiceChange(service.id, Verdict.CREATE, weakenings=opened, images=images)
     other = template_differences(present, _with_present_images(service, template, present, unknown))
-    differences = (*other, *service_differences(before, service))
+    tried = (Difference("run", "it has failed for good, and is tried again"),) if has_failed(record, before) else ()
+    differences = (*other, *service_differences(before, service), *tried)
     stand_alone = present.stands_alone and template.stands_alone
     replacement = Replacement.OLD_GOES_FIRST if stand_alone else Replacement.ONE_BY_ONE
     return ServiceChange(

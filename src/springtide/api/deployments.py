@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -15,10 +15,11 @@ from springtide.model.errors import StaleReadError
 from springtide.model.identifiers import AppName, ServiceId
 from springtide.model.record import Change, Kind, Record
 from springtide.model.workloads import Service
+from springtide.planning.one_shots import has_failed
 from springtide.store.base import ReadVersions, Store
 
 ATTEMPTS = 5
-RESTS_ON = (Kind.FLEET, Kind.APP, Kind.SERVICE, Kind.REVISION)
+RESTS_ON = (Kind.FLEET, Kind.APP, Kind.SERVICE, Kind.REVISION, Kind.RUN)
 Outcome = TypeVar("Outcome")
 
 
@@ -63,6 +64,7 @@ def record_changes(record: Record, deployed: DeployedApp) -> RecordChanges:
     services = [_as_restarted(record, service) for service in deployed.services]
     changes = [
         *_revision_changes(record, deployed),
+        *_new_tries(record, services),
         *(Change(Kind.SERVICE, each.id, each) for each in services if record.services.get(each.id) != each),
         *(Change(Kind.SERVICE, id, None) for id in removed),
     ]
@@ -155,6 +157,12 @@ def _revision_changes(record: Record, deployed: DeployedApp) -> list[Change]:
     new = [revision for revision in deployed.revisions if revision.id not in record.revisions]
     # What proves a revision is an instance of it, never the one who deploys it.
     return [Change(Kind.REVISION, revision.id, replace(revision, proven_at=None)) for revision in new]
+
+
+def _new_tries(record: Record, services: Sequence[Service]) -> list[Change]:
+    """Who deploys what has failed for good wants it tried again; what has completed of it stays so."""
+    failed = [each.id for each in services if has_failed(record, each)]
+    return [Change(Kind.RUN, id, replace(record.runs[id], failures=0, last_failure=None)) for id in failed]
 
 
 def _read_versions(record: Record) -> ReadVersions:

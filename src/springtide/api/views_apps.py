@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 from springtide.api.app_changes import AppChanges, NamesChange, ServiceChange
 from springtide.api.deployments import services_of
 from springtide.api.platform import Platform
 from springtide.api.views_plan import departure_wire, service_outlook_wire
+from springtide.api.views_runs import run_wire
 from springtide.api.views_services import rollout_wire, urls_of
 from springtide.api.wire_apps import (
     AppChangesWire,
@@ -23,7 +25,10 @@ from springtide.model.identifiers import AppName
 from springtide.model.placements import Placement, RentalState
 from springtide.model.record import Record
 from springtide.model.workloads import Service
+from springtide.planning.one_shots import policy_in
 from springtide.planning.outlook import Outlook
+
+STEADY_SECONDS = 10.0
 
 
 def app_changes_wire(deployed: DeployedApp, changes: AppChanges, record: Record, ingress_port: int) -> AppChangesWire:
@@ -80,15 +85,24 @@ def progress_wire(platform: Platform, app: AppName) -> ProgressWire:
 def _progress(platform: Platform, service: Service, placements: list[Placement]) -> ProgressServiceWire:
     told, rollout = platform.explanations.get(service.id), rollout_wire(platform.index, service, placements)
     crash = platform.index.carry.crashes.get(service.id)
+    is_one_shot = policy_in(platform.record, service) is not None
     is_told = told is not None and platform.index.record.services.get(service.id) == service
     return ProgressServiceWire(
         id=service.id,
         revision=service.revision,
         wanted=told.wanted if told is not None and is_told else service.scale.minimum,
         minimum=service.scale.minimum,
-        ready=rollout.ready,
+        ready=_steady(platform, service, placements) if is_one_shot else rollout.ready,
         outdated=rollout.outdated,
         serving_outdated=rollout.serving_outdated,
         missing=told.missing if told is not None and is_told else 0,
         crashes=crash.count if crash is not None and crash.is_of(service) else 0,
+        run=run_wire(platform.record, service),
     )
+
+
+def _steady(platform: Platform, service: Service, placements: list[Placement]) -> int:
+    """Of what runs to its end those that have run for a while: a worker that is wanted to go on needn't end."""
+    long_ago = platform.now() - timedelta(seconds=STEADY_SECONDS)
+    old = [each for each in placements if each.placed_at <= long_ago]
+    return rollout_wire(platform.index, service, old).ready

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from springtide.api.standing import Standing
+from springtide.api.views_runs import ended_wires, run_wire
 from springtide.api.wire import (
     EvictionWire,
     FailureWire,
@@ -79,6 +80,7 @@ def service_wire(standing: Standing, service: Service) -> ServiceWire:
         rungs=rung_counts(standing, placements),
         urls=urls,
         url=urls[0] if urls else None,
+        run=run_wire(standing.record, service),
         demand=demand_wire(explanation),
         refusals=[reason_wire(refusal) for refusal in explanation.refusals] if explanation else [],
         standby=standby_wire(explanation),
@@ -164,11 +166,12 @@ def readiness_in(index: Index, id: InstanceId) -> Readiness:
 
 
 def instance_wires(standing: Standing) -> list[InstanceWire]:
-    """Every placement, and who stands by, by service and ordinal."""
+    """Every placement and who stands by, by service and ordinal; after them what of the service has run to its end."""
     record = standing.record
     everybody = (*record.placements.values(), *record.standby.values())
     placements = sorted(everybody, key=lambda each: (each.service, each.ordinal))
-    return [instance_wire(standing, placement) for placement in placements]
+    placed = [instance_wire(standing, placement) for placement in placements]
+    return sorted([*placed, *ended_wires(standing)], key=lambda each: each.service)
 
 
 def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from springtide.api.standing import Standing
+from springtide.api.views_runs import run_wire
 from springtide.api.views_services import (
     demand_wire,
     held_until,
@@ -22,6 +23,7 @@ from springtide.model.observations import Readiness
 from springtide.model.placements import Placement
 from springtide.model.workloads import Service
 from springtide.planning.draft import is_staying
+from springtide.planning.one_shots import policy_in
 
 
 def why_wire(standing: Standing, service: Service) -> WhyWire:
@@ -49,6 +51,7 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
         held=_held(standing, placements),
         share=share_of(standing, service.team),
         crashes=_crashes(standing, service),
+        run=run_wire(standing.record, service),
         weakenings=weakenings_of(standing, service),
         rollout=rollout_wire(standing.index, service, placements),
         last_words=_last_words(standing, service),
@@ -57,6 +60,9 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
 
 
 def _summary(standing: Standing, service: Service, placements: list[Placement], ready: int, wanted: int) -> str:
+    explanation = standing.explanations.get(service.id)
+    if explanation is not None and policy_in(standing.record, service) is not None:
+        return explanation.demand.sentence
     counts = rung_counts(standing, placements)
     rungs = ", ".join(f"{count} {rung}" for rung, count in counts.items() if count) or "none anywhere"
     return f"{service.id} wants {wanted} and has {len(placements)} ({rungs}), of which {ready} are ready."

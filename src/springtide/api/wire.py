@@ -94,6 +94,26 @@ class PlacementRulesWire(Wire):
     domain: str
 
 
+class EndingWire(Wire):
+    """How an instance of a service ended that runs to its end."""
+
+    instance: str
+    node: str
+    exit_code: int | None = Field(description="null where it could not be started.")
+    ended_at: datetime
+    sentence: str
+
+
+class RunWire(Wire):
+    """How far the present revision of a service has come that runs to its end."""
+
+    count: int = Field(description="So many instances are to complete.")
+    completed: int
+    failures: int = Field(description="In a row.")
+    has_failed: bool = Field(description="Too many have failed: nothing is tried any more.")
+    last_failure: EndingWire | None
+
+
 class StandbyWire(Wire):
     """Who stands by for a service: how many are to, how many are paused, how many are starting to."""
 
@@ -128,6 +148,7 @@ class ServiceWire(LoadWire):
     rungs: dict[str, int] = Field(description="Instances by rung: own, shared, borrowed, cloud.")
     urls: list[str]
     url: str | None = Field(description="The first of the URLs; null where the service has no route.")
+    run: RunWire | None = Field(description="null where its instances are kept running.")
     demand: ReasonWire
     refusals: list[ReasonWire] = Field(description="What stands in the way of more, or of a cheaper rung.")
     standby: StandbyWire | None = Field(description="null where nobody is to stand by.")
@@ -177,12 +198,16 @@ class InstanceWire(Wire):
     band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
-    rung: str | None = Field(description="null where it stands by, or where the pool is no longer in the fleet.")
-    state: str = Field(description="running, standby, draining or stopping: what the record wants.")
     was_standby: bool = Field(description="It stood by before it served; placed_at is when it was resumed.")
+    rung: str | None = Field(
+        description="null where it stands by or has ended, or where the pool is no longer in the fleet."
+    )
+    state: str = Field(
+        description="running, standby, draining or stopping: what the record wants; completed or failed once it ended."
+    )
     containers: list[str] = Field(description="By their services' names; more than one where it is a pod.")
     container: str | None = Field(description="created, running, paused or exited: what the engine says; null: none.")
-    readiness: str = Field(description="starting, ready or unready.")
+    readiness: str = Field(description="starting, ready or unready; ended where it has run to its end.")
     readiness_since: datetime | None
     detail: str = Field(description="The last probe's outcome, or why the container ended, in words.")
     revision: str
@@ -195,6 +220,8 @@ class InstanceWire(Wire):
     eviction: EvictionWire | None
     gone_by: datetime | None
     failures: list[FailureWire]
+    exit_code: int | None = Field(default=None, description="Of one that has run to its end.")
+    ended_at: datetime | None = Field(default=None, description="Of one that has run to its end.")
 
 
 class TileWire(Wire):
@@ -394,6 +421,7 @@ class WhyWire(Wire):
     held: HeldWire | None
     share: TeamShareWire | None = Field(description="Its team's; null where the fleet doesn't know the team.")
     crashes: CrashesWire | None
+    run: RunWire | None = Field(description="null where its instances are kept running.")
     weakenings: list[str] = Field(description="What its template opens more than an ordinary container has.")
     rollout: RolloutWire
     last_words: LastWordsWire | None

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from springtide.api.views_plan import DepartureWire, ServiceOutlookWire
+from springtide.api.wire import RunWire
 from springtide.api.wire_base import ReasonWire, Wire
 
 
@@ -71,11 +72,15 @@ class ProgressServiceWire(Wire):
     revision: str
     wanted: int
     minimum: int
-    ready: int = Field(description="Ready instances of the wanted revision, placed since the last restart.")
+    ready: int = Field(
+        description="Ready instances of the wanted revision, placed since the last restart; of what runs to its end "
+        "those that have run for 10 s."
+    )
     outdated: int = Field(description="Instances that are to be replaced yet.")
     serving_outdated: int = Field(description="Those of them that are ready.")
     missing: int = Field(description="Wanted, and without a place.")
     crashes: int = Field(description="Instances of the wanted revision that failed in a row.")
+    run: RunWire | None = Field(description="null where its instances are kept running.")
 
 
 class ProgressWire(Wire):

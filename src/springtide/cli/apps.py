@@ -70,7 +70,8 @@ class Run:
 
 
 def _ready(standing: Standing) -> dict[str, Any]:
-    return {"id": standing.service, **{key: asdict(standing)[key] for key in ("ready", "minimum")}}
+    completed = {"completed": standing.completed} if standing.run is not None else {}
+    return {"id": standing.service, **{key: asdict(standing)[key] for key in ("ready", "minimum")}, **completed}
 
 
 def deploy(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from springtide.cli.client import Client
-from springtide.cli.failures import crash_failure, no_room_failure, timeout_failure
+from springtide.cli.failures import crash_failure, no_room_failure, run_failure, timeout_failure
 
 LOOK_SECONDS = 5.0
 """The control plane answers as soon as anything has changed, at latest after so long."""
@@ -17,7 +17,7 @@ CRASHES_TO_GIVE_UP = 3
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far one service is."""
+    """How far one service is. ``run`` is what the API says of one that runs to its end."""
 
     service: str
     ready: int
@@ -25,13 +25,21 @@ class Standing:
     outdated: int
     missing: int
     crashes: int
+    run: dict[str, Any] | None = None
+
+    @property
+    def completed(self) -> int:
+        return self.run["completed"] if self.run is not None else 0
 
     @property
     def is_done(self) -> bool:
-        return self.ready >= self.minimum
+        return self.ready + self.completed >= self.minimum
 
     @property
     def words(self) -> str:
+        if self.run is not None:
+            running = f", {self.ready} running" if self.ready else ""
+            return f"{self.service} {self.completed} of {self.minimum} completed{running}"
         left = f", {self.outdated} to replace" if self.outdated else ""
         return f"{self.service} {self.ready} of {self.minimum} ready{left}"
 
@@ -47,8 +55,9 @@ def wait_until_ready(
 ) -> list[Standing]:
     """Wait until each of these services has its minimum of ready instances of what is wanted by now.
 
-    Raises CommandError with cause, evidence and next step when the time is over; as soon as instances have
-    ended several times in a row; or where one of ``without_room``, of which it was foretold, has no place.
+    What runs to its end may have completed instead. Raises CommandError with cause, evidence and next step
+    when the time is over; as soon as instances have ended several times in a row, or what runs to its end has
+    failed for good; or where one of ``without_room``, of which it was foretold, has no place.
     """
     deadline, said, state = time.monotonic() + timeout_seconds, "", ""
     while True:
@@ -69,12 +78,14 @@ def wait_until_ready(
 
 
 def _standing(seen: dict[str, Any]) -> Standing:
-    counts = (seen[key] for key in ("ready", "minimum", "outdated", "missing", "crashes"))
-    return Standing(seen["id"], *counts)
+    keys = ("ready", "minimum", "outdated", "missing", "crashes", "run")
+    return Standing(seen["id"], **{key: seen[key] for key in keys})
 
 
 def _give_up_where_hopeless(client: Client, late: Sequence[Standing], without_room: Collection[str]) -> None:
     for each in late:
+        if each.run is not None and each.run["has_failed"]:
+            raise run_failure(client, each.service, each.run)
         if each.crashes >= CRASHES_TO_GIVE_UP:
             raise crash_failure(client, each.service)
         if each.missing and each.service in without_room:

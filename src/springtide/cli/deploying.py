@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,7 +155,13 @@ def app_json(deployed: DeployedApp) -> Any:
     return _as_json(deployed)
 
 
-def _as_json(said: DeployedApp | BuildSpec) -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(type(said)).dump_python(said, mode="json")
+def _as_json(said: Any) -> Any:
+    """As Pydantic, which takes long to import, would say it; what has its default is left out."""
+    if is_dataclass(said) and not isinstance(said, type):
+        named = ((each, getattr(said, each.name)) for each in fields(said))
+        return {each.name: _as_json(value) for each, value in named if each.default is MISSING or each.default != value}
+    if isinstance(said, tuple):
+        return [_as_json(each) for each in said]
+    if isinstance(said, datetime):
+        return said.isoformat()
+    return str(said) if isinstance(said, Path) else said

@@ -6,9 +6,8 @@ from typing import Any
 
 from springtide.cli.client import ApiError, Client
 from springtide.cli.group import CommandError, ExitCode
+from springtide.cli.last_words import LOG_LINES, last_words, quoted
 from springtide.cli.why import why_lines
-
-LOG_LINES = 8
 
 
 def timeout_failure(client: Client, service: str, waited: str) -> CommandError:
@@ -46,6 +45,18 @@ def no_room_failure(client: Client, service: str) -> CommandError:
     )
 
 
+def run_failure(client: Client, service: str, run: dict[str, Any]) -> CommandError:
+    """A service that runs to its end has failed for good, and nobody who waits for it can start."""
+    failure, why = run["last_failure"], _why(client, service)
+    times = f" after {run['failures']} failures in a row" if run["failures"] > 1 else ""
+    return CommandError(
+        f"{service} has failed for good{times}: {failure['sentence']}.",
+        remedy="Correct it and deploy again: that tries it again.",
+        code="failed",
+        evidence=(*_what_serves(why), *last_words(client, failure["instance"])),
+    )
+
+
 def _why(client: Client, service: str) -> dict[str, Any]:
     app, _, name = service.partition("/")
     why: dict[str, Any] = client.get("why", app, name)
@@ -72,10 +83,6 @@ def _last_words(client: Client, why: dict[str, Any]) -> tuple[str, ...]:
                 return (f"The log of {instance['id']} can't be read: {error.sentence}",)
             break
         if lines:
-            return _quoted(instance["id"], lines)
+            return quoted(instance["id"], lines)
     words = why["last_words"]
-    return _quoted(words["instance"], words["lines"][-LOG_LINES:]) if words is not None else ()
-
-
-def _quoted(instance: str, lines: list[str]) -> tuple[str, ...]:
-    return (f"The last lines that {instance} wrote:", *(f"  {line}" for line in lines))
+    return quoted(words["instance"], words["lines"][-LOG_LINES:]) if words is not None else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from springtide import __version__
 from springtide.cli import apps, copying, executing, fleet, outlook, platform, stage, state, streams, teams, why
 from springtide.cli.group import CommandGroup
 
+MANY_OBJECTS = 100_000
 ABOUT = """Springtide runs containers on your own machines first, the shared pool next, rented machines
 last, and home again.
 
@@ -49,4 +51,6 @@ def _tell_version(wish: bool) -> None:
 
 def run() -> None:
     """The entry point of the console script."""
+    # A command is short and what it imports stays: looking for garbage in it costs a tenth of its time.
+    gc.set_threshold(MANY_OBJECTS, 20, 20)
     build_app()()

@@ -81,9 +81,20 @@ def _pool_row(pool: dict[str, Any]) -> list[str]:
 def _service_row(service: dict[str, Any]) -> list[str]:
     standing = {**service["rungs"], "standby": (service["standby"] or {}).get("paused", 0)}
     rungs = " ".join(f"{standing[rung]} {rung}" for rung in (*RUNGS, "standby") if standing.get(rung))
+    rungs = " ".join([*([rungs] if rungs else []), *_run_words(service["run"])])
     figures = [_figure(service[key]) for key in ("rate", "capacity", "p95_ms")]
     counts = [str(service["ready"]), str(service["wanted"])]
     return [service["id"], service["team"], *counts, rungs or "-", *figures, service["url"] or "-"]
+
+
+def _run_words(run: dict[str, Any] | None) -> list[str]:
+    """``1 of 3 completed``, or that it has failed, of a service that runs to its end."""
+    if run is None:
+        return []
+    if run["has_failed"]:
+        code = run["last_failure"]["exit_code"]
+        return ["failed" if code is None else f"failed (exit code {code})"]
+    return [f"{run['completed']} of {run['count']} completed"]
 
 
 def _figure(value: float | None) -> str:
@@ -103,4 +114,5 @@ def _instance_row(instance: dict[str, Any]) -> list[str]:
         *(instance[key] or "-" for key in ("service", "band", "node", "rung", "state")),
     ]
     since = age(instance["started_at"] or instance["placed_at"], now())
-    return [*words, instance["readiness"], since, leaving or instance["detail"]]
+    ended = f"{instance['detail']}, {age(instance['ended_at'], now())} ago" if instance["ended_at"] else ""
+    return [*words, instance["readiness"], since, ended or leaving or instance["detail"]]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from springtide.cli.last_words import last_words
 from springtide.cli.names import choose_service
 from springtide.cli.options import HomeOption, JsonOption, client_of
 from springtide.cli.state import service_ids
@@ -31,6 +32,9 @@ def why(
         return
     for line in why_lines(seen):
         typer.echo(line)
+    failure = seen["run"] and seen["run"]["last_failure"]
+    for line in last_words(client, failure["instance"]) if failure else ():
+        typer.echo(f"  {line}")
 
 
 def why_lines(seen: dict[str, Any]) -> list[str]:
@@ -73,6 +77,9 @@ def _refusals(seen: dict[str, Any]) -> Iterator[str]:
 
 
 def _troubles(seen: dict[str, Any]) -> Iterator[str]:
+    if (run := seen["run"]) and run["last_failure"]:
+        row = f", the last of {run['failures']} in a row" if run["failures"] > 1 else ""
+        yield f"  failed: {run['last_failure']['sentence']} at {clock(run['last_failure']['ended_at'])}{row}"
     for each in seen["not_ready"]:
         yield f"  {each['id']} is {each['readiness']}: {each['detail'] or 'not probed yet'}"
         yield from (f"    {failure['sentence']}" for failure in each["failures"])

@@ -19,6 +19,7 @@ from springtide.formats.app_specs import (
     with_images,
 )
 from springtide.formats.compose_build import read_build, read_pull
+from springtide.formats.compose_conditions import Condition
 from springtide.formats.compose_dependencies import read_dependencies
 from springtide.formats.compose_fit import check_fits_some_node, small_share_notices
 from springtide.formats.compose_health import Test, read_healthcheck, read_test
@@ -31,6 +32,7 @@ from springtide.formats.compose_pods import check_agrees, in_one_pod, read_pods
 from springtide.formats.compose_ports import PublishedPort, read_exposed, read_machine_ports, read_ports, read_routes
 from springtide.formats.compose_project import Project, read_project
 from springtide.formats.compose_resources import read_further, read_resources
+from springtide.formats.compose_restart import check_counts, read_restart_policies
 from springtide.formats.compose_template import read_template
 from springtide.formats.entries import Entry
 from springtide.formats.machines import Machines
@@ -117,6 +119,7 @@ class _Reader:
         pods = read_pods(services)
         needs = read_dependencies(services, pods)
         needs_of_pods = pods.folded(needs)
+        policies = read_restart_policies(services, pods)
         networks, links = read_networks(self._root, self._name), read_links(services, pods)
         neighbours = Neighbours(self._name, {name: pods.first_of(name) for name in services})
         companions = {
@@ -135,8 +138,10 @@ class _Reader:
         specs = []
         for each in parts:
             spec = self._with_networks(each, networks, links.get(each.spec.name, ()))
-            depends_on = self._needed(needs_of_pods[spec.name])
-            specs.append(replace(spec, service=replace(spec.service, depends_on=depends_on)))
+            check_counts(each.entry, policies[spec.name], spec.service.scale)
+            service = replace(spec.service, depends_on=self._needed(needs_of_pods[spec.name]))
+            template = replace(spec.template, restart=policies[spec.name])
+            specs.append(replace(spec, service=service, template=template))
         used = tuple(dict.fromkeys(network for spec in specs for network in spec.template.networks))
         notices = (*self._project.notices, *(notice for each in parts for notice in each.notices))
         defined = tuple(each for each in networks.values() if each != NetworkDefinition(each.name))
@@ -255,8 +260,11 @@ class _Reader:
             raise place.error(sentence, remedy)
         return replace(parts.spec, template=template)
 
-    def _needed(self, needs: Mapping[str, bool]) -> tuple[Dependency, ...]:
-        return tuple(Dependency(service_id(self._name, other), healthy) for other, healthy in needs.items())
+    def _needed(self, needs: Mapping[str, Condition]) -> tuple[Dependency, ...]:
+        return tuple(
+            Dependency(service_id(self._name, other), needed is Condition.HEALTHY, needed is Condition.COMPLETED)
+            for other, needed in needs.items()
+        )
 
 
 def _check_modes(deploy: Entry) -> None:

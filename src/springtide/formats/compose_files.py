@@ -38,6 +38,8 @@ class Reading:
     variables: Mapping[str, str]
     unset: dict[str, Entry] = field(default_factory=dict)
     including: tuple[Path, ...] = ()
+    parsed: Mapping[Path, Entry] = field(default_factory=dict)
+    """Files that were parsed before: that is most of the time that a file takes."""
 
     def files(self, paths: Sequence[Path]) -> Entry:
         """The files merged, the later over the earlier, with their paths absolute."""
@@ -58,7 +60,8 @@ class Reading:
     def document(self, path: Path) -> Entry:
         """One file in long form, with variables replaced and nothing else done."""
         interpolation = Interpolation(self.variables)
-        document = interpolation.apply(read_yaml(path, ComposeFileError, COMPOSE_DIALECT))
+        parsed = self.parsed.get(path)
+        document = interpolation.apply(parsed or read_yaml(path, ComposeFileError, COMPOSE_DIALECT))
         for name, entry in interpolation.unset.items():
             self.unset.setdefault(name, entry)
         return PROJECT.long(document)

@@ -18,8 +18,10 @@ EXTENSION = "x-springtide"
 
 LATER = "Leave it out: Springtide doesn't do this yet."
 _WINDOWS = "Write `cpus`: this means something to Windows only."
-_HARDENED = "Leave it out: Springtide starts every instance with few rights, and this would widen them."
-_DEVICES = "Leave it out: instances get no devices yet."
+_DEVICES = (
+    "Leave it out: drivers hand the same devices to every instance. `x-springtide.resources: {gpu: 1}` counts them, "
+    "and `devices` hands in one by its path."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ SERVICE = KeyTable(
     {
         "cpu_count": _WINDOWS,
         "cpu_percent": _WINDOWS,
-        "credential_spec": LATER,
+        "credential_spec": "Leave it out: it means something to Windows only.",
         "external_links": "Put both into one network that is `external`: there its name is found.",
         "gpus": _DEVICES,
         "isolation": "Write it as `x-springtide.placement: {isolation: …}`.",
@@ -138,7 +140,7 @@ SERVICE = KeyTable(
         "pre_stop": "Do it on the stop signal.",
         "provider": LATER,
         "pull_refresh_after": "Write `pull_policy: always`, and deploy as often as you want it pulled.",
-        "use_api_socket": _HARDENED,
+        "use_api_socket": "Mount the engine's socket under `volumes`, where it can be seen.",
     },
 )
 
@@ -179,10 +181,9 @@ BUILD = KeyTable(
 )
 
 DEPLOY = KeyTable(
-    frozenset({"endpoint_mode", "mode", "replicas", "resources", "placement"}),
+    frozenset({"endpoint_mode", "mode", "replicas", "resources", "restart_policy", "placement"}),
     {
         "labels": "Write them under the service's own `labels`.",
-        "restart_policy": "Leave it out: Springtide starts again whatever stops.",
         "rollback_config": LATER,
         "update_config": LATER,
     },
@@ -208,6 +209,8 @@ PORT = KeyTable(
     frozenset({"target", "published", "protocol", "mode", "host_ip", "name"}),
     {"app_protocol": "Leave it out: the router speaks HTTP on host names, and TCP on ports."},
 )
+
+RESTART_POLICY = KeyTable(frozenset({"condition", "delay", "max_attempts", "window"}))
 
 DEPENDENCY = KeyTable(frozenset({"condition", "restart", "required"}))
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import TypeVar
 
+from springtide.formats.compose_conditions import Condition
 from springtide.formats.compose_keys import EXTENSION
 from springtide.formats.entries import Entry, did_you_mean
 from springtide.formats.springtide_keys import ServiceExtension
@@ -20,7 +21,7 @@ OF_SERVICE = "service:"
 SHARES_PER_CPU = 1024
 """Of the processor's shares, as many as an ordinary reservation of one gives."""
 
-_WAITING = ("service_healthy", "service_completed_successfully")
+_WAITING = (Condition.HEALTHY.value, Condition.COMPLETED.value)
 AnyTemplate = TypeVar("AnyTemplate", bound=ContainerTemplate)
 
 _NAMES = "the containers of a pod share one network and its names."
@@ -63,14 +64,15 @@ class Pods:
         order = TopologicalSorter({name: [other for other in needs[name] if other in members] for name in members})
         return tuple(order.static_order())
 
-    def folded(self, needs: Mapping[str, Mapping[str, bool]]) -> Mapping[str, Mapping[str, bool]]:
+    def folded(self, needs: Mapping[str, Mapping[str, Condition]]) -> Mapping[str, Mapping[str, Condition]]:
         """What each service needs, companions as parts of their pods. Raises the file's error for a circle."""
-        together: dict[str, dict[str, bool]] = {}
+        together: dict[str, dict[str, Condition]] = {}
         for name, needed in needs.items():
             own = together.setdefault(self.first_of(name), {})
-            for other, healthy in needed.items():
+            for other, condition in needed.items():
                 if not self.are_one(name, other):
-                    own[self.first_of(other)] = healthy or own.get(self.first_of(other), False)
+                    before = own.get(self.first_of(other), condition)
+                    own[self.first_of(other)] = max(condition, before, key=lambda each: each.order)
         self._refuse_circles(together)
         return together
 

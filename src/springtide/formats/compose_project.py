@@ -66,9 +66,10 @@ def read_project(
         )
     folder = paths[0].absolute().parent
     variables = project_variables(folder, environment)
-    name = _project_name(paths, project, variables)
+    parsed = {path: read_yaml(path, ComposeFileError, COMPOSE_DIALECT) for path in paths}
+    name = _project_name([parsed[path] for path in paths], folder, project, variables)
     variables["COMPOSE_PROJECT_NAME"] = name
-    reading = Reading(PathBase(folder, variables.get("HOME")), variables)
+    reading = Reading(PathBase(folder, variables.get("HOME")), variables, parsed=parsed)
     root = reading.files(paths)
     if root.get("services") is None:
         raise (root.mapping().get("services") or root).error(
@@ -92,8 +93,7 @@ def _version_notice(root: Entry) -> Iterator[str]:
         yield f"{version.source.file}:{version.line}: `version` is obsolete and means nothing; leave it out."
 
 
-def _project_name(paths: Sequence[Path], project: str | None, variables: Mapping[str, str]) -> str:
-    documents = [read_yaml(path, ComposeFileError, COMPOSE_DIALECT) for path in paths]
+def _project_name(documents: Sequence[Entry], folder: Path, project: str | None, variables: Mapping[str, str]) -> str:
     chosen = project or variables.get("COMPOSE_PROJECT_NAME")
     if chosen:
         if not _APP_NAME.fullmatch(chosen):
@@ -105,7 +105,6 @@ def _project_name(paths: Sequence[Path], project: str | None, variables: Mapping
         if not _APP_NAME.fullmatch(entry.text()):
             raise entry.error(f"{entry.described} can't name an app.", _NAME_REMEDY)
         return entry.text()
-    folder = paths[0].absolute().parent
     directory = re.sub(r"[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")[:63]
     if not directory:
         raise documents[0].error(f"The directory {folder} can't name the app.", "Add a top-level `name:`.")

@@ -19,8 +19,7 @@ _SIGNAL = re.compile(r"(SIG)?[A-Z][A-Z0-9+-]{1,9}|[0-9]{1,2}")
 
 
 def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: Limits) -> Template:
-    """The template without networks, mounts, files and ports of the machine."""
-    _check_restart(service.get("restart"))
+    """The template without networks, mounts, files, ports of the machine and restart policy."""
     init = service.get("init")
     user, grace, signal = service.get("user"), service.get("stop_grace_period"), service.get("stop_signal")
     standard = Template("")
@@ -45,14 +44,6 @@ def read_template(service: Entry, image: str, healthcheck: Healthcheck, limits: 
         stop_grace_seconds=standard.stop_grace_seconds if grace is None else grace.parsed(parse_duration),
         stop_signal=None if signal is None else _signal(signal),
     )
-
-
-def _check_restart(entry: Entry | None) -> None:
-    if entry is not None and entry.text() not in ("always", "unless-stopped"):
-        raise entry.error(
-            f"{entry.described} isn't supported: Springtide starts again whatever stops.",
-            "Write always or unless-stopped, or leave it out.",
-        )
 
 
 def _command(entry: Entry | None) -> tuple[str, ...] | None:

@@ -34,6 +34,8 @@ class EngineInstance:
     exit_code: int | None = None
     detail: str = ""
     """Plain words: why it exited, ``out of memory`` and the like."""
+    ended_at: datetime | None = None
+    """When it exited, where the engine says so."""
 
 
 class Readiness(StrEnum):

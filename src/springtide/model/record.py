@@ -14,6 +14,7 @@ from springtide.model.identifiers import AppName, InstanceId, RevisionId, Servic
 from springtide.model.leases import Lease, LedgerEntry
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, Rental
+from springtide.model.runs import Run
 from springtide.model.workloads import App, Revision, Service
 
 
@@ -33,6 +34,8 @@ class Kind(StrEnum):
     RENTAL = "rental"
     LEDGER = "ledger"
     EVENT = "event"
+    RUN = "run"
+    """Per one-shot service: how far its present revision has come."""
 
 
 VALUE_TYPES: Mapping[Kind, type] = MappingProxyType(
@@ -48,6 +51,7 @@ VALUE_TYPES: Mapping[Kind, type] = MappingProxyType(
         Kind.RENTAL: Rental,
         Kind.LEDGER: LedgerEntry,
         Kind.EVENT: Event,
+        Kind.RUN: Run,
     }
 )
 
@@ -106,6 +110,7 @@ class Record:
     leases: Mapping[str, Lease] = field(default_factory=_none)
     rentals: Mapping[str, Rental] = field(default_factory=_none)
     ledger: Mapping[str, LedgerEntry] = field(default_factory=_none)
+    runs: Mapping[ServiceId, Run] = field(default_factory=_none)
 
     def after(self, commit: Commit) -> Record:
         """The record as it stands after this commit."""
@@ -123,6 +128,7 @@ _FIELD_OF_KIND: Mapping[Kind, str] = MappingProxyType(
         Kind.LEASE: "leases",
         Kind.RENTAL: "rentals",
         Kind.LEDGER: "ledger",
+        Kind.RUN: "runs",
     }
 )
 

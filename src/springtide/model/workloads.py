@@ -100,14 +100,26 @@ class RestartCondition(StrEnum):
 class RestartPolicy:
     """How an instance that ended is repaired; anything but ``ALWAYS`` makes the service a one-shot one.
 
-    At most ``max_attempts`` times (0: no limit), each ``delay_seconds`` after the end before it; one
-    that ran for ``window_seconds`` had started well, and the attempts count anew.
+    At most ``max_attempts`` times for each instance that is to complete (0: no limit), each ``delay_seconds``
+    after the end before it (0: at once, then ever later); one that ran for ``window_seconds`` (0: none does)
+    had started well, and the attempts count anew.
     """
 
     condition: RestartCondition = RestartCondition.ALWAYS
     max_attempts: int = 0
     delay_seconds: float = 0.0
     window_seconds: float = 0.0
+
+    @property
+    def is_one_shot(self) -> bool:
+        """Whether an instance that ends with 0 has completed, and isn't replaced."""
+        return self.condition is not RestartCondition.ALWAYS
+
+    def gives_up_after(self, failures: int, instances: int) -> bool:
+        """Whether so many failures in a row, of so many instances that are to complete, are one too many."""
+        if self.condition is RestartCondition.NEVER:
+            return failures > 0
+        return self.max_attempts > 0 and failures > self.max_attempts * max(1, instances)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +339,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """``service`` must be started, or ready where ``healthy`` is asked, before the first instance."""
+    """``service`` must be started, or ready where ``healthy`` is asked, before the first instance.
+
+    Where ``completed`` is asked, all of it must have completed before the first instance of each revision.
+    """
 
     service: ServiceId
     healthy: bool = False
+    completed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from springtide.model.record import Record
 from springtide.planning.draft import Draft, machine_states
 from springtide.planning.evictions import RESTART, REVISION
 from springtide.planning.index import Index
+from springtide.planning.one_shots import kept_instances
 from springtide.planning.settlement import drain_has_ended
 
 FIRST_RETRY_SECONDS = 0.5
@@ -176,7 +177,7 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
         elif index.instances[id].state is ContainerState.PAUSED:
             actions.append(ResumeInstance(id))
     grace_seconds = index.record.fleet.reclaim.grace_seconds
-    known = after.placements.keys(), after.standby.keys()
+    known = after.placements.keys(), after.standby.keys(), kept_instances(after)
     strangers = sorted(id for id in stirring if id in index.instances and not any(id in each for each in known))
     actions += [DeleteInstance(id, grace_seconds) for id in strangers]
     return actions
@@ -224,6 +225,7 @@ def _app_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
     present = [id for id, count in draft.board.counts.items() if count]
     present += [id for id, mine in draft.board.standby_of.items() if mine]
     used = {after.services[id].app for id in present if id in after.services}
+    present += [index.instances[id].service for id in draft.index.ground.unsettled if id in index.instances]
     leftover = {str(id).partition("/")[0] for id in present}
     return [
         ClearApp(name)

@@ -134,6 +134,11 @@ def _within_bounds(scale: ScalePolicy, count: int) -> int:
     return max(0, min(max(count, scale.minimum), scale.maximum, MOST_INSTANCES))
 
 
+def target_of(scale: ScalePolicy) -> int:
+    """How many of a service that runs to its end are to complete."""
+    return _within_bounds(scale, scale.minimum)
+
+
 def _fixed(service: Service, present: int) -> Demand:
     scale = service.scale
     count = _within_bounds(scale, present)

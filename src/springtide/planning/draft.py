@@ -23,7 +23,8 @@ from springtide.model.mappings import thawed
 from springtide.model.observations import ContainerState, EndpointLoad, MachineState, Readiness
 from springtide.model.placements import Eviction, Placement, PlacementState, Rental, RentalState
 from springtide.model.resources import NOTHING, Resources
-from springtide.model.workloads import Service
+from springtide.model.runs import Run
+from springtide.model.workloads import RestartPolicy, Service
 from springtide.planning.board import Board
 from springtide.planning.demands import Demand
 from springtide.planning.evictions import LEAVES_IF
@@ -50,6 +51,7 @@ class Draft:
     news: News
     rentals: dict[str, Rental]
     ordinals: dict[ServiceId, int]
+    runs: dict[ServiceId, Run] = field(default_factory=dict)
     wanted: dict[ServiceId, int] = field(default_factory=dict)
     waiting: dict[ServiceId, int] = field(default_factory=dict)
     blocked: dict[ServiceId, Reason] = field(default_factory=dict)
@@ -79,14 +81,37 @@ class Draft:
         return id not in self.blocked and self.predecessor(id) is None
 
     def predecessor(self, id: ServiceId) -> Placement | None:
-        """An instance that must have gone before another can start, since both have an address or port fixed."""
-        if not self.board.counts.get(id) or not self._stands_alone(self.service(id).revision):
+        """An instance that must have gone before another can start.
+
+        Either both have an address or port fixed, or the service runs to its end: then there are never more of it
+        than are still to complete.
+        """
+        if not self.board.counts.get(id):
+            return None
+        if self.restart_policy(self.service(id)) is not None and self.board.counts[id] >= self.demands[id].count:
+            return self.of_service(id)[0]
+        if not self._stands_alone(self.service(id).revision):
             return None
         return next((each for each in self.of_service(id) if self._stands_alone(each.revision)), None)
 
     def _stands_alone(self, id: RevisionId) -> bool:
         revision = self.index.record.revisions.get(id)
         return revision is not None and revision.template.stands_alone
+
+    def restart_policy(self, service: Service) -> RestartPolicy | None:
+        """The policy of a service that runs to its end; ``None`` for any other."""
+        return self._one_shot_policy(service.revision)
+
+    def policy_of(self, placement: Placement) -> RestartPolicy | None:
+        """The policy of an instance that runs to its end, as long as its service is wanted; ``None`` for any other."""
+        is_wanted = placement.service in self.index.record.services
+        return self._one_shot_policy(placement.revision) if is_wanted else None
+
+    def _one_shot_policy(self, id: RevisionId) -> RestartPolicy | None:
+        revision = self.index.record.revisions.get(id)
+        if revision is None or not revision.template.restart.is_one_shot:
+            return None
+        return revision.template.restart
 
     def services_of(self, team: TeamName) -> list[ServiceId]:
         """The team's services, by id."""
@@ -291,6 +316,7 @@ def start_draft(index: Index, demands: dict[ServiceId, Demand], now: datetime) -
         news=News.since(index.carry.seen, board, ground),
         rentals=thawed(record.rentals),
         ordinals=thawed(record.ordinals),
+        runs=thawed(record.runs),
         crashes=thawed(index.carry.crashes),
         known_use=index.carry.use,
     )

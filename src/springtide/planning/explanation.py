@@ -113,7 +113,7 @@ def _refusals(draft: Draft, service: Service, missing: int, holdings: tuple[Hold
     """
     reasons = [draft.blocked[service.id]] if service.id in draft.blocked else []
     if missing and (predecessor := draft.predecessor(service.id)) is not None:
-        reasons.append(_waits_for_predecessor(predecessor))
+        reasons.append(_waits_for_predecessor(draft, predecessor))
     reasons += _overloads(draft, service.id)
     waiting = draft.waiting.get(service.id, 0)
     if waiting:
@@ -131,11 +131,11 @@ def _overloads(draft: Draft, id: ServiceId) -> tuple[Reason, ...]:
     return crossings.overloads_of(id) if crossings is not None else ()
 
 
-def _waits_for_predecessor(predecessor: Placement) -> Reason:
-    sentence = (
-        f"It waits until {predecessor.instance} has gone: only one instance at a time can have its fixed address "
-        "or its port of the machine."
-    )
+def _waits_for_predecessor(draft: Draft, predecessor: Placement) -> Reason:
+    why = "only one instance at a time can have its fixed address or its port of the machine"
+    if draft.restart_policy(draft.service(predecessor.service)) is not None:
+        why = "of what runs to its end there are never more at a time than are to complete"
+    sentence = f"It waits until {predecessor.instance} has gone: {why}."
     return Reason("waits-for-predecessor", sentence, (("instance", predecessor.instance),))
 
 

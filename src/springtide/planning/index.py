@@ -94,6 +94,10 @@ class AppCleared:
     app: AppName
 
 
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class CrashHistory:
     """Failures of a service's instances of one revision in a row, and when the last one was."""
@@ -108,6 +112,14 @@ class CrashHistory:
         return self.revision in (None, service.revision) and (
             service.restarted_at is None or self.last_at >= service.restarted_at
         )
+
+
+def pause_ends(crash: CrashHistory) -> datetime:
+    """When a service whose instances fail may try again: at once after one failure, then ever later."""
+    if crash.count <= 1:
+        return crash.last_at
+    pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(crash.count - 2, 10))
+    return crash.last_at + timedelta(seconds=pause)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ READS = (
     Kind.LEASE,
     Kind.RENTAL,
     Kind.LEDGER,
+    Kind.RUN,
 )
 
 
@@ -119,6 +120,7 @@ def _changes(draft: Draft, leases: dict[str, Lease]) -> tuple[Change, ...]:
         (Kind.RENTAL, record.rentals, draft.rentals),
         (Kind.LEDGER, record.ledger, {**record.ledger, **plan_ledger(draft, leases)}),
         (Kind.APP, record.apps, _plan_apps(draft)),
+        (Kind.RUN, record.runs, draft.runs),
     ]
     return tuple(Change(kind, id, value) for kind, before, after in sets for id, value in changed(before, after))
 
@@ -162,9 +164,10 @@ def _is_proven(draft: Draft, revision: Revision) -> bool:
 
 
 def _plan_ordinals(draft: Draft) -> dict[str, int]:
-    """Counters of rentals stay for good; those of services go with the service's last instance."""
-    services = draft.index.record.services
+    """Counters of rentals stay for good; those of services go with the service's last instance, ended ones too."""
+    services, instances = draft.index.record.services, draft.index.instances
     used = {id for id, count in draft.board.counts.items() if count} | draft.board.standby_of.keys()
+    used.update(instances[id].service for id in draft.index.ground.unsettled if id in instances)
     return {
         str(id): number
         for id, number in draft.ordinals.items()

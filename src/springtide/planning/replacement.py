@@ -74,7 +74,9 @@ def _ask_to_leave(draft: Draft, placement: Placement) -> None:
     rule, sentence, figures = _reason(draft, placement)
     leaving = replace(placement, eviction=Eviction(rule, draft.now))
     if goes_first:
-        sentence += " It goes first: its address or port of the machine is fixed, so two can't stand at once."
+        is_one_shot = draft.restart_policy(draft.service(placement.service)) is not None
+        why = "it runs to its end" if is_one_shot else "its address or port of the machine is fixed"
+        sentence += f" It goes first: {why}, so two can't stand at once."
         draft.drain(leaving)
     else:
         draft.update(leaving)

@@ -14,15 +14,22 @@ from springtide.model.placements import Eviction, Placement, PlacementState, Ren
 from springtide.model.workloads import Service
 from springtide.planning.board import NodeRoom
 from springtide.planning.draft import Draft, is_staying, machine_states
-from springtide.planning.index import CrashHistory
+from springtide.planning.index import CrashHistory, pause_ends
 from springtide.planning.money import periods_begun
+from springtide.planning.one_shots import (
+    awaited_end,
+    forget_past_runs,
+    is_completed,
+    present_run,
+    take_ending,
+    take_failed_start,
+    want_the_rest,
+)
 
 PROVEN_SECONDS = 10.0
 """An instance that was ready this long didn't crash on start; its end is an accident, not a habit."""
 LEAST_START_SECONDS = 30.0
 TRIES_TO_CREATE = 3
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
 
 
 def settle(draft: Draft) -> None:
@@ -30,12 +37,15 @@ def settle(draft: Draft) -> None:
     _settle_rentals(draft)
     crashed: dict[ServiceId, tuple[str, bool]] = {}
     _evict_from_closed_nodes(draft)
+    forget_past_runs(draft)
     for placement in _unsettled(draft):
+        if take_ending(draft, placement):
+            continue
         failure = failure_of(draft, placement)
         if failure is not None:
             _stop(draft, placement)
             draft.say(placement.service, failure.code, failure.sentence, **dict(failure.figures))
-            if _is_current(draft, placement):
+            if not take_failed_start(draft, placement, failure) and _is_current(draft, placement):
                 crashed[placement.service] = (failure.sentence, _was_proven(draft, placement.instance))
         elif _is_unready(draft, placement) and is_staying(placement):
             draft.evict(placement, Eviction("unhealthy", draft.now, drain_by=draft.now, gone_by=None))
@@ -45,8 +55,11 @@ def settle(draft: Draft) -> None:
     for room in _overfull_rooms(draft):
         _relieve(draft, room)
     _count_crashes(draft, crashed)
-    for id in sorted(draft.index.record.services):
-        _block(draft, draft.service(id))
+    services = [draft.service(id) for id in sorted(draft.index.record.services)]
+    for service in services:
+        want_the_rest(draft, service)
+    for service in services:
+        _block(draft, service)
 
 
 def drain_has_ended(draft: Draft, placement: Placement) -> bool:
@@ -169,6 +182,8 @@ def failure_of(draft: Draft, placement: Placement) -> Reason | None:
         return _creation_failure(draft, placement)
     if instance.state is ContainerState.EXITED:
         return _exit_reason(instance)
+    if draft.policy_of(placement) is not None:
+        return None  # how long it takes is its own affair, and it is done when it ends
     return _start_failure(draft, placement, instance)
 
 
@@ -211,7 +226,8 @@ def _start_seconds(draft: Draft, placement: Placement) -> float:
 
 def _is_unready(draft: Draft, placement: Placement) -> bool:
     probed = draft.index.readiness.get(placement.instance)
-    return probed is not None and probed.readiness is Readiness.UNREADY
+    is_unready = probed is not None and probed.readiness is Readiness.UNREADY
+    return is_unready and draft.policy_of(placement) is None
 
 
 def _was_proven(draft: Draft, id: InstanceId) -> bool:
@@ -265,16 +281,10 @@ def _has_recovered(draft: Draft, service: ServiceId) -> bool:
     )
 
 
-def pause_ends(crash: CrashHistory) -> datetime:
-    """When a service whose instances fail may try again: at once after one failure, then ever later."""
-    if crash.count <= 1:
-        return crash.last_at
-    pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(crash.count - 2, 10))
-    return crash.last_at + timedelta(seconds=pause)
-
-
 def _block(draft: Draft, service: Service) -> None:
     """Note why a service may not grow now, if so."""
+    if service.id in draft.blocked:
+        return
     crash = draft.crashes.get(service.id)
     if crash is not None and pause_ends(crash) > draft.now:
         left = (pause_ends(crash) - draft.now).total_seconds()
@@ -283,10 +293,13 @@ def _block(draft: Draft, service: Service) -> None:
             "backing-off", sentence, (("failures", crash.count), ("seconds", round(left, 1)))
         )
         return
+    if service.depends_on and (awaited := awaited_end(draft, service)) is not None:
+        draft.blocked[service.id] = awaited
+        return
     if draft.board.counts.get(service.id) or not service.depends_on:
         return
     for dependency in service.depends_on:
-        if not _is_satisfied(draft, dependency.service, dependency.healthy):
+        if not dependency.completed and not _is_satisfied(draft, dependency.service, dependency.healthy):
             state = "ready" if dependency.healthy else "started"
             sentence = f"It waits for {dependency.service} to be {state}."
             draft.blocked[service.id] = Reason("waits-for-dependency", sentence, (("dependency", dependency.service),))
@@ -294,5 +307,8 @@ def _block(draft: Draft, service: Service) -> None:
 
 
 def _is_satisfied(draft: Draft, service: ServiceId, healthy: bool) -> bool:
+    wanted = draft.index.record.services.get(service)
+    if wanted is not None and (run := present_run(draft, wanted)) is not None:
+        return is_completed(draft, wanted) or (not healthy and bool(run.endings))
     running = [each for each in draft.staying(service) if each.instance in draft.index.instances]
     return any(draft.is_ready(each.instance) for each in running) if healthy else bool(running)
