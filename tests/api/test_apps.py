@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -404,3 +406,27 @@ async def test_a_file_that_is_too_large_is_refused_without_showing_it(api: httpx
     assert answer.status_code == 422
     assert "512000 is the most" in answer.json()["sentence"]
     assert len(answer.text) < 1000
+
+
+async def test_progress_counts_what_is_wanted_by_now_apart_from_what_is_to_be_replaced(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    (before,) = (await api.get("/apps/feed/progress")).json()["services"]
+    assert (before["ready"], before["outdated"]) == (3, 0)
+    platform.moment += timedelta(seconds=1)
+    assert (await api.post("/apps/feed/restart", json={})).status_code == 200
+    platform.record = await platform.store.read()
+    (after,) = (await api.get("/apps/feed/progress")).json()["services"]
+    assert (after["ready"], after["outdated"], after["serving_outdated"]) == (0, 3, 3)
+
+
+async def test_progress_that_was_seen_waits_until_there_is_another(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    state = (await api.get("/apps/feed/progress")).json()["state"]
+    waiting = asyncio.create_task(api.get("/apps/feed/progress", params={"state": state, "seconds": 20}))
+    done, _ = await asyncio.wait({waiting}, timeout=0.1)
+    assert not done
+    await platform.write(Change(Kind.PLACEMENT, "feed-web-3", None))
+    answer = await asyncio.wait_for(waiting, 10)
+    assert answer.json()["services"][0]["ready"] == 2

@@ -101,3 +101,22 @@ async def test_an_engine_that_does_not_answer_is_a_503(api: httpx.AsyncClient, p
     platform.engine.lose_connection()
     answer = await api.post("/images/resolve", json={"reference": "nginx:1"})
     assert (answer.status_code, answer.json()["code"]) == (503, "engine")
+
+
+async def test_many_images_are_found_at_once_and_none_is_pulled_where_that_is_asked(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    platform.engine.machine_state.unpulled_images.add("far:1")
+    answer = await api.post("/images/find", json={"references": ["near:1", "far:1", "near:1"], "pull": "never"})
+    images = answer.json()["images"]
+    assert images["near:1"].startswith("sha256:")
+    assert images["far:1"] is None
+    assert (await api.post("/images/find", json={"references": ["far:1"]})).json()["images"]["far:1"] is not None
+
+
+async def test_an_image_that_is_nowhere_refuses_the_whole_look_up(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    platform.engine.machine_state.missing_images.add("none:1")
+    answer = await api.post("/images/find", json={"references": ["near:1", "none:1"]})
+    assert (answer.status_code, answer.json()["code"]) == (404, "image-missing")

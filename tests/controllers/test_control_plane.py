@@ -75,6 +75,23 @@ async def test_a_killed_instance_is_replaced() -> None:
         assert "exited" in await stage.event_codes()
 
 
+async def test_what_a_failed_instance_wrote_last_is_kept_and_what_a_drained_one_wrote_is_not() -> None:
+    async with Stage(services=[web(count=2)]) as stage:
+        await stage.reaches(feed=2)
+        for id in ("feed-web-1", "feed-web-2"):
+            stage.machine.write_log(InstanceId(id), f"{id} says farewell")
+        await stage.scale("feed/web", 1)
+        await stage.reaches(feed=1)
+        await stage.until(lambda: len(stage.machine.containers) == 1)
+        assert stage.plane is not None
+        assert stage.plane.chronicle.last_words == {}
+        (left,) = stage.machine.containers
+        stage.machine.exit(left)
+        await stage.until(lambda: left not in stage.machine.containers)
+        words = stage.plane.chronicle.last_words[ServiceId("feed/web")]
+        assert (words.instance, words.lines) == (left, (f"{left} says farewell",))
+
+
 async def test_a_removed_container_is_made_again() -> None:
     async with Stage(services=[web(count=2)]) as stage:
         await stage.reaches(feed=2)

@@ -57,7 +57,7 @@ def test_laws_1_3_and_6_to_11_hold_after_every_step() -> None:
     assert {"grow", "shrink", "new-revision", "come-home", "exited", "unhealthy"} <= codes
     assert {"reclaim-notice", "above-limit", "node-leaves", "node-shrunk", "service-removed"} <= codes
     assert {"fair-share", "gives-way"} <= codes
-    assert {"rent", "return", "node-limit", "budget-spent", "out-of-stock", "not-proven"} <= codes
+    assert {"rent", "node-limit", "budget-spent", "out-of-stock", "not-proven"} <= codes
 
 
 @examples(1)

@@ -24,7 +24,7 @@ from springtide.engines.base import (
     refuse_what_is_lacking,
 )
 from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded, label_filter
-from springtide.engines.docker_creation import Creation
+from springtide.engines.docker_creation import FIRST, Creation, is_startable, waits_inside
 from springtide.engines.docker_exec import begin, run_in
 from springtide.engines.docker_files import DockerFiles
 from springtide.engines.docker_images import DockerImages
@@ -53,6 +53,7 @@ from springtide.model.observations import ContainerState, EngineInstance, Usage
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe
 
+FIRST_PAUSE_SECONDS = 0.1
 EVENTS = ["create", "start", "die", "oom", "pause", "unpause", "destroy"]
 
 
@@ -129,6 +130,42 @@ class DockerEngine:
                     if error.status != CONFLICT:
                         raise
                     await self._complete_existing(spec, error)
+        if waits_inside(spec.template):
+            await self._start_in_order(spec)
+
+    async def _start_in_order(self, spec: InstanceSpec) -> None:
+        """Start what doesn't run yet of a pod, each once those that it waits for are healthy; all, or none is left."""
+        rows = {row["Labels"].get(COMPANION, FIRST): row for row in await self._pod(spec.id)}
+        waits = {FIRST: (), **{each.name: each.waits_for for each in spec.template.companions}}
+        try:
+            for name, awaited in waits.items():
+                for other in awaited:
+                    await self._until_healthy(spec, other, name)
+                if is_startable(rows[name]):
+                    with self._api.call(f"start {name} of {spec.id}"):
+                        await rows[name].start()
+        except EngineError:
+            await self.delete(spec.id, 0)
+            raise
+
+    async def _until_healthy(self, spec: InstanceSpec, name: str, waiting: str) -> None:
+        """Return once this container of the pod passes its check. Raises EngineError where it has had its time."""
+        templates = {each.name: each.template for each in spec.template.companions}
+        check = templates.get(name, spec.template).healthcheck
+        patience = check.start_period_seconds + check.retries * (check.interval_seconds + check.timeout_seconds)
+        give_up, pause, longest = time.monotonic() + patience, FIRST_PAUSE_SECONDS, check.start_interval_seconds or 1.0
+        while check.probe is not None:
+            seen = await self.get(spec.id)
+            if seen is None or seen.state is ContainerState.EXITED:
+                raise EngineError(f"{spec.id} ended while {waiting} waited for {name}.")
+            outcome = await self.probe(seen, check.probe, check.timeout_seconds, name if name in templates else FIRST)
+            if outcome.passed:
+                return
+            if time.monotonic() > give_up:
+                told = f"{name}, which isn't healthy after {patience:g} s: {outcome.detail}"
+                raise EngineError(f"{waiting} of {spec.id} waits for {told}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, longest)
 
     async def _complete_existing(self, spec: InstanceSpec, conflict: DockerError) -> None:
         rows = await self._pod(spec.id)
