@@ -21,7 +21,7 @@ from springtide.model.mounts import FileMount, Mount, MountType, VolumeDefinitio
 from springtide.model.networks import AddressPool, Attachment, NetworkDefinition, Protocol, PublishedPort
 from springtide.model.observations import ContainerState
 from springtide.model.resources import Resources
-from springtide.model.workloads import Companion, ContainerTemplate, Template
+from springtide.model.workloads import Companion, ContainerTemplate, ExecProbe, Healthcheck, HttpProbe, Template
 from tests.real_engine import BUSYBOX, PYTHON, a_docker_engine
 
 pytestmark = pytest.mark.engine
@@ -527,3 +527,33 @@ async def test_a_pod_pauses_resumes_and_is_completed_as_a_whole(engine: DockerEn
     assert whole is not None
     assert whole.state is ContainerState.RUNNING
     assert await inside(engine, f"{ASK} 127.0.0.1 8000") == "tide"
+
+
+SLOW = ("sh", "-c", "mkdir /www; echo tide > /www/index.html; sleep 1; exec httpd -f -p 8000 -h /www")
+IMPATIENT = ("sh", "-c", f"{ASK} 127.0.0.1 8000 || exit 7; exec sleep 600")
+
+
+def a_waiting_pod(check: Healthcheck) -> InstanceSpec:
+    side = Companion("side", ContainerTemplate(BUSYBOX, IMPATIENT), waits_for=("web",))
+    return a_spec(command=SLOW, healthcheck=check, companions=(side,))
+
+
+@pytest.mark.parametrize("probe", [ExecProbe(("wget", "-qO-", "http://127.0.0.1:8000/")), HttpProbe(8000, "/")])
+async def test_a_container_that_waits_for_another_starts_once_that_is_healthy(
+    engine: DockerEngine, probe: ExecProbe | HttpProbe
+) -> None:
+    spec = a_waiting_pod(Healthcheck(probe, interval_seconds=5, timeout_seconds=2))
+    for _ in range(2):
+        await engine.create(spec)
+        seen = await engine.get(WEB)
+        assert seen is not None
+        assert seen.state is ContainerState.RUNNING
+    async with asyncio.timeout(10):
+        assert await anext(engine.follow_logs(WEB, companion="side")) == "tide"
+
+
+async def test_a_pod_whose_container_waits_in_vain_is_not_left(engine: DockerEngine) -> None:
+    never = Healthcheck(ExecProbe(("false",)), interval_seconds=0.1, timeout_seconds=1, retries=1)
+    with pytest.raises(EngineError, match="side of tide-web-1 waits for web, which isn't healthy"):
+        await engine.create(a_waiting_pod(never))
+    assert await engine.list() == []

@@ -8,6 +8,7 @@ import pytest
 
 from springtide.formats.app_specs import with_images
 from springtide.model.errors import ComposeFileError
+from springtide.model.identifiers import ServiceId
 from springtide.model.resources import Resources
 from springtide.model.workloads import Dependency, ExecProbe, ScalePolicy, Template
 from tests.formats.compose_files import labelled_fleet, load
@@ -102,6 +103,19 @@ def test_containers_of_a_pod_start_in_the_order_in_which_they_need_one_another(t
     assert [each.name for each in companions] == ["b", "c", "a"]
 
 
+def test_a_container_may_wait_until_another_of_its_pod_is_healthy(tmp_path: Path) -> None:
+    text = f"""{HEAD}  vpn: {{image: x, healthcheck: {{test: ready}}}}
+  torrent:
+    image: x
+    network_mode: service:vpn
+    depends_on: {{vpn: {{condition: service_healthy}}, other: {{condition: service_healthy}}}}
+  other: {{image: x}}
+"""
+    vpn = load(tmp_path, text).services[0]
+    assert [(each.name, each.waits_for) for each in vpn.template.companions] == [("torrent", ("vpn",))]
+    assert vpn.service.depends_on == (Dependency(ServiceId("app/other"), healthy=True),)
+
+
 def test_who_is_near_a_companion_is_near_its_pod(tmp_path: Path) -> None:
     text = f"""{HEAD}  web: {{image: x}}
   side: {{image: x, network_mode: 'service:web'}}
@@ -155,11 +169,11 @@ OF_A_COMPANION = {
     ),
     "processes of a stranger": ("pid: service:db", ".pid", "within one instance only", "network_mode: service:db"),
     "memory of nobody": ("ipc: service:side", ".ipc", "within one instance only", "leave `ipc` out"),
-    "waiting for another of the pod": (
-        "depends_on: {web: {condition: service_healthy}}",
+    "waiting for the end of another of the pod": (
+        "depends_on: {web: {condition: service_completed_successfully}}",
         ".depends_on.web.condition",
-        "'side' and 'web' are one instance",
-        "service_started",
+        "no container may end",
+        "service_healthy",
     ),
     "more than any node has": (
         "deploy: {resources: {reservations: {memory: 500M}}}",

@@ -129,3 +129,20 @@ def test_a_guest_stays_where_an_owner_finds_room_apart_from_it_elsewhere() -> No
     owner, guest = a_guest(BOB, placement=PlacementRules(apart=(ServiceId(ANN),))), a_guest(ANN)
     world = a_world((a_pool("bob", "bob", contribution_percent=0),), nodes("bob", 2), owner, guest)
     assert at_rest(world, {ANN: 1}, {BOB: 1}) == {ANN: 1, BOB: 1}
+
+
+def test_room_at_home_for_which_a_lower_band_has_notice_is_kept_for_the_higher_one() -> None:
+    """Two must leave for one; the one that had only begun went at once, and in its place another, again and again."""
+    batch = a_service("bob/batch", 0, resources=amount(50, 32), ladder=(Rung.OWN,), band=Band.BATCH)
+    higher = a_service("bob/s1", 0, resources=amount(50, 64), ladder=HOME_LADDER)
+    pool, terms = a_pool("bob", "bob", contribution_percent=0), ReclaimTerms(4, 2, 0)
+    world = a_world((pool,), nodes("bob", 1, amount(200, 128)), batch, higher, reclaim=terms)
+    world.scale("bob/batch", 3)
+    world.run(4)
+    world.scale("bob/batch", 4)
+    world.scale("bob/s1", 1)
+    for _ in range(10):
+        world.tick(0, ready=False)
+    assert world.record.ordinals[ServiceId("bob/batch")] == 5
+    world.run(10)
+    assert len(world.ready("bob/s1")) == 1

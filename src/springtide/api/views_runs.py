@@ -60,6 +60,7 @@ def _ended_wire(standing: Standing, run: Run, ending: Ending) -> InstanceWire:
         pool=ending.pool,
         rung=None,
         state="completed" if ending.exit_code == 0 else "failed",
+        was_standby=False,
         containers=[run.service.rpartition("/")[2]],
         container=seen.state.value if seen else None,
         readiness="ended",

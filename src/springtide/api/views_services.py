@@ -189,6 +189,7 @@ def instance_wire(standing: Standing, placement: Placement) -> InstanceWire:
         pool=placement.pool,
         rung=rung.value if rung else None,
         state=state_of(standing, placement),
+        was_standby=placement.was_standby,
         containers=_containers(placement, revision),
         container=seen.state.value if seen else None,
         readiness=readiness_of(standing, id).value,

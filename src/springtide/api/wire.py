@@ -198,6 +198,7 @@ class InstanceWire(Wire):
     band: str | None = Field(description="null where its service is no longer wanted.")
     node: str
     pool: str
+    was_standby: bool = Field(description="It stood by before it served; placed_at is when it was resumed.")
     rung: str | None = Field(
         description="null where it stands by or has ended, or where the pool is no longer in the fleet."
     )

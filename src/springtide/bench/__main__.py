@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
-from springtide.bench import at_rest, load_step, planner, reclaim, scale_out
+from springtide.bench import at_rest, deploy, load_step, planner, reclaim, scale_out, standby
 from springtide.bench.report import Bench, describe_machine, show
 
 BENCHES: dict[str, Callable[[Path, int], Awaitable[Bench]]] = {
     "scale_out": scale_out.run,
+    "standby": standby.run,
+    "deploy": deploy.run,
     "load_step": load_step.run,
     "reclaim": reclaim.run,
     "at_rest": at_rest.run,

@@ -59,7 +59,7 @@ class BareRun:
         shown: dict[str, Any] = await container.show()
         (network,) = shown["NetworkSettings"]["Networks"].values()
         while True:
-            if await _is_ready(http, network["IPAddress"]):
+            if await is_ready(http, network["IPAddress"]):
                 return
             await asyncio.sleep(PROBE_PAUSE_SECONDS)
 
@@ -80,7 +80,8 @@ def _id(number: int) -> InstanceId:
     return InstanceId(f"bare-{number}")
 
 
-async def _is_ready(http: aiohttp.ClientSession, address: str) -> bool:
+async def is_ready(http: aiohttp.ClientSession, address: str) -> bool:
+    """Whether an instance of the sample app answers its health page with 200."""
     try:
         async with http.get(f"http://{address}:8000/healthz") as answer:
             return answer.status == 200

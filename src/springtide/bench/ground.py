@@ -52,6 +52,19 @@ services:
 """
 
 
+def peer_text(image: str) -> str:
+    """The same service for Docker Compose, of an image that is there."""
+    return f"""
+services:
+  web:
+    image: {image}
+    pull_policy: never
+    init: true
+    environment: {{CONCURRENCY: "4", QUEUE: "8", WORK_MS: "100"}}
+    mem_limit: 32M
+"""
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     """Write one of the files a measurement starts from."""
     folder.mkdir(parents=True, exist_ok=True)

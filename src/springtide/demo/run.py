@@ -55,6 +55,7 @@ def problems_of(summary: dict[str, Any]) -> list[str]:
         (summary["cloud"]["nodes_peak"] >= 1, "Nothing was rented."),
         (summary["cloud"]["nodes_end"] == 0, f"{summary['cloud']['nodes_end']} machines are still rented."),
         (len(summary["rungs_used"]["redpacket"]) == 4, "redpacket didn't use all four rungs."),
+        (summary["starts"]["resumed"]["count"] >= 1, "Nobody was resumed from standby."),
         (summary["home"]["moves"] >= 1, "Nothing came home."),
         (summary["reclaim"]["owner_ready_seconds"] is not None, "feed didn't get its own machines back."),
     ]

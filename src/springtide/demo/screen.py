@@ -65,17 +65,24 @@ def _cell(value: object) -> str:
 
 
 def _lines(summary: Mapping[str, Any]) -> list[str]:
-    cloud, spike, reclaim = summary["cloud"], summary["spike"], summary["reclaim"]
+    cloud, spike, reclaim, starts = (summary[key] for key in ("cloud", "spike", "reclaim", "starts"))
     used = "; ".join(f"{app}: {', '.join(rungs)}" for app, rungs in summary["rungs_used"].items())
     return [
         f"{summary['requests_total']} requests: {summary['requests_failed']} lost, {summary['requests_shed']} shed.",
         f"Rungs used, in order: {used}.",
         f"Capacity for the spike: {_ready(spike['capacity_ready_seconds'])}. "
         f"The owner's own machines, reclaimed: {_ready(reclaim['owner_ready_seconds'])}.",
+        f"From grant to ready: {_start(starts['resumed'], 'resumed from standby')}, "
+        f"{_start(starts['started'], 'started cold')} (medians).",
         f"Cloud: {cloud['nodes_peak']} machines at the peak, {cloud['nodes_end']} at the end, "
         f"{cloud['spend']:.6f} {cloud['currency']}; {summary['home']['moves']} instances came home.",
         f"Dashboard: {summary['dashboard_url']}",
     ]
+
+
+def _start(seen: Mapping[str, Any], how: str) -> str:
+    took = f" in {seen['ready_seconds']:.2f} s" if seen["count"] else ""
+    return f"{seen['count']} {how}{took}"
 
 
 def _ready(seconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from springtide.demo.story import APPS, REPLICAS_WHEN_FROZEN
 from springtide.model.errors import RefusedError
 from springtide.temporary import TemporaryPlane
 
+STANDBY_SECONDS, LOOK_SECONDS = 20.0, 0.2
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "tide"
 
 
@@ -36,6 +38,7 @@ class Stage:
             await stack.enter_async_context(self._plane)
             for app in APPS:
                 self.app_urls[app] = (await self._plane.deploy(EXAMPLES / f"{app}.compose.yaml"))[0]
+            await self._all_stand_by()
             if self._freeze:
                 for app in APPS:
                     await self._plane.command("scale", f"{app}/web={REPLICAS_WHEN_FROZEN}")
@@ -46,6 +49,14 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    async def _all_stand_by(self) -> None:
+        """Wait until as many stand by as the apps wish, or for as long as that may take."""
+        for _ in range(round(STANDBY_SECONDS / LOOK_SECONDS)):
+            standing = [each["standby"] for each in await self.get("services") if each["standby"]]
+            if all(each["paused"] >= each["wished"] for each in standing):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def get(self, path: str) -> Any:
         """Ask the control plane's API."""

@@ -20,7 +20,7 @@ class Scene:
 
 STORY = (
     Scene("calm", 6, (50, 50), (50, 50), "Both teams are at ease on their own machines."),
-    Scene("rise", 5, (50, 50), (50, 300), "redpacket rises sixfold."),
+    Scene("rise", 5, (50, 50), (50, 300), "redpacket rises sixfold; who stood by serves at once."),
     Scene("peak", 16, (50, 50), (300, 300), "own, shared, borrowed from feed, then rented machines carry it."),
     Scene("return", 2, (50, 110), (300, 300), "feed wants its own machines back."),
     Scene("both high", 20, (110, 110), (300, 300), "feed gets them; redpacket moves further into the cloud."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 from springtide.demo.story import APPS, RETURNING, SPIKE_BEGINS, SPIKING, STORY, begins_at, highest_rate_after, rate_at
@@ -47,6 +48,10 @@ def summarise_demo(facts: Facts) -> dict[str, Any]:
         "failures": {**kinds, **({"503 outside a shortage": all_shed - shed} if all_shed > shed else {})},
         "rungs_used": {app: _rungs_used(moments, app) for app in APPS},
         "spike": {"capacity_ready_seconds": _capacity_ready_seconds(moments)},
+        "starts": {
+            "resumed": _starts(facts, was_standby=True),
+            "started": _starts(facts, was_standby=False),
+        },
         "reclaim": {"owner_ready_seconds": _owner_ready_seconds(facts), "count": len(_reclaims(facts))},
         "cloud": {
             "nodes_peak": max((moment.rented_nodes for moment in moments), default=0),
@@ -60,6 +65,12 @@ def summarise_demo(facts: Facts) -> dict[str, Any]:
         "generator_max_lag_ms": max(load.report().max_lag_ms for load in facts.loads.values()),
         "dashboard_url": facts.dashboard_url,
     }
+
+
+def _starts(facts: Facts, *, was_standby: bool) -> dict[str, Any]:
+    """How many got ready, and the median seconds from grant to ready."""
+    seconds = [each.seconds for each in facts.timeline.starts.values() if each.was_standby is was_standby]
+    return {"count": len(seconds), "ready_seconds": round(median(seconds), 3) if seconds else None}
 
 
 def _phase(loads: dict[str, LoadRun], index: int) -> dict[str, Any]:

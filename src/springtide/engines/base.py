@@ -199,7 +199,8 @@ class Engine(Protocol):
 
         An instance of that id that already exists is started if it isn't running, else left as it is.
         Configs and secrets are in their places before its command starts. Of a pod all containers run,
-        or none is left. Networks and named volumes are there already.
+        or none is left; one that waits for others of its pod starts once they pass their checks.
+        Networks and named volumes are there already.
         Raises ImageMissingError, EngineError. After a failure nothing half-made is left behind.
         """
         ...

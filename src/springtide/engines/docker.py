@@ -7,6 +7,8 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
@@ -22,7 +24,7 @@ from springtide.engines.base import (
     refuse_what_is_lacking,
 )
 from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded, label_filter
-from springtide.engines.docker_creation import Creation
+from springtide.engines.docker_creation import FIRST, Creation, is_startable, waits_inside
 from springtide.engines.docker_exec import begin, run_in
 from springtide.engines.docker_files import DockerFiles
 from springtide.engines.docker_images import DockerImages
@@ -32,6 +34,7 @@ from springtide.engines.docker_instances import (
     SERVICE,
     ContainerNames,
     exit_detail,
+    finished_at,
     has_ended,
     in_pods,
     instance_of,
@@ -50,6 +53,7 @@ from springtide.model.observations import ContainerState, EngineInstance, Usage
 from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe
 
+FIRST_PAUSE_SECONDS = 0.1
 EVENTS = ["create", "start", "die", "oom", "pause", "unpause", "destroy"]
 
 
@@ -77,7 +81,7 @@ class DockerEngine:
         self._creation = Creation(self._api, self._names, self._files)
         self._containers: dict[InstanceId, tuple[str, ...]] = {}
         """Container ids by instance, as last seen, the first container's first."""
-        self._endings: dict[str, str] = {}
+        self._endings: dict[str, tuple[str, datetime | None]] = {}
         """Why containers ended, by container id: asked once each."""
 
     async def start(self) -> None:
@@ -126,6 +130,42 @@ class DockerEngine:
                     if error.status != CONFLICT:
                         raise
                     await self._complete_existing(spec, error)
+        if waits_inside(spec.template):
+            await self._start_in_order(spec)
+
+    async def _start_in_order(self, spec: InstanceSpec) -> None:
+        """Start what doesn't run yet of a pod, each once those that it waits for are healthy; all, or none is left."""
+        rows = {row["Labels"].get(COMPANION, FIRST): row for row in await self._pod(spec.id)}
+        waits = {FIRST: (), **{each.name: each.waits_for for each in spec.template.companions}}
+        try:
+            for name, awaited in waits.items():
+                for other in awaited:
+                    await self._until_healthy(spec, other, name)
+                if is_startable(rows[name]):
+                    with self._api.call(f"start {name} of {spec.id}"):
+                        await rows[name].start()
+        except EngineError:
+            await self.delete(spec.id, 0)
+            raise
+
+    async def _until_healthy(self, spec: InstanceSpec, name: str, waiting: str) -> None:
+        """Return once this container of the pod passes its check. Raises EngineError where it has had its time."""
+        templates = {each.name: each.template for each in spec.template.companions}
+        check = templates.get(name, spec.template).healthcheck
+        patience = check.start_period_seconds + check.retries * (check.interval_seconds + check.timeout_seconds)
+        give_up, pause, longest = time.monotonic() + patience, FIRST_PAUSE_SECONDS, check.start_interval_seconds or 1.0
+        while check.probe is not None:
+            seen = await self.get(spec.id)
+            if seen is None or seen.state is ContainerState.EXITED:
+                raise EngineError(f"{spec.id} ended while {waiting} waited for {name}.")
+            outcome = await self.probe(seen, check.probe, check.timeout_seconds, name if name in templates else FIRST)
+            if outcome.passed:
+                return
+            if time.monotonic() > give_up:
+                told = f"{name}, which isn't healthy after {patience:g} s: {outcome.detail}"
+                raise EngineError(f"{waiting} of {spec.id} waits for {told}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, longest)
 
     async def _complete_existing(self, spec: InstanceSpec, conflict: DockerError) -> None:
         rows = await self._pod(spec.id)
@@ -184,7 +224,7 @@ class DockerEngine:
             instances = [await self._instance(rows) for rows in pods]
         self._containers = {seen.id: _ids(rows) for seen, rows in zip(instances, pods, strict=True)}
         ended = {row.id for rows in pods for row in rows if has_ended(row)}
-        self._endings = {container: detail for container, detail in self._endings.items() if container in ended}
+        self._endings = {container: ending for container, ending in self._endings.items() if container in ended}
         return instances
 
     async def get(self, id: InstanceId) -> EngineInstance | None:
@@ -343,21 +383,21 @@ class DockerEngine:
 
     async def _instance(self, rows: Sequence[DockerContainer]) -> EngineInstance:
         ended = next(filter(has_ended, rows), None)
-        detail = "" if ended is None else await self._ending(ended)
+        detail, ended_at = ("", None) if ended is None else await self._ending(ended)
         if ended is not None and COMPANION in ended["Labels"]:
             detail = f"{ended['Labels'][COMPANION]}: {detail}"
-        return instance_of(rows, detail, self._api.machine_address)
+        return replace(instance_of(rows, detail, self._api.machine_address), ended_at=ended_at)
 
-    async def _ending(self, row: DockerContainer) -> str:
-        """Why it ended; asked of the engine once per container."""
+    async def _ending(self, row: DockerContainer) -> tuple[str, datetime | None]:
+        """Why it ended, and when; asked of the engine once per container."""
         if row.id not in self._endings:
             try:
                 container = await self._api.client.containers.get(row.id)
-                self._endings[row.id] = exit_detail(container["State"])
+                self._endings[row.id] = exit_detail(container["State"]), finished_at(container["State"])
             except DockerError as error:
                 if error.status != NOT_FOUND:
                     raise
-                return "removed"
+                return "removed", None
         return self._endings[row.id]
 
     def _image_missing(self, spec: InstanceSpec, error: DockerError) -> ImageMissingError:

@@ -50,11 +50,11 @@ class Creation:
         return tuple(ContainerWish(self._names, spec, template, name).name for name, template in _parts(spec.template))
 
     async def make(self, spec: InstanceSpec) -> tuple[str, ...]:
-        """The ids of the new containers, which run. After a failure none of them is left."""
+        """The ids of the new containers; those before the first that waits run. After a failure none is left."""
         made: list[DockerContainer] = []
         try:
             await self._make_all(spec, made, _parts(spec.template))
-            for container in made:
+            for container in made[: _count_at_once(spec.template)]:
                 await container.start()
         except BaseException as error:
             await self.discard(made, spec.id, error)
@@ -62,12 +62,15 @@ class Creation:
         return tuple(container.id for container in made)
 
     async def complete(self, spec: InstanceSpec, rows: Sequence[DockerContainer]) -> None:
-        """Make what is missing of an instance that is there, and start what doesn't run; what is paused stays so."""
+        """Make what is missing of an instance that is there, and start what doesn't run; what is paused stays so.
+
+        Where one container waits for others, none is started yet.
+        """
         missing = missing_companions(rows)
         made = list(rows)
         parts = [(name, template) for name, template in _parts(spec.template) if name in missing]
         await self._make_all(spec, made, parts)
-        for container in made:
+        for container in made if not waits_inside(spec.template) else ():
             if container not in rows or is_startable(container):
                 await container.start()
 
@@ -106,6 +109,17 @@ class Creation:
 
 def is_startable(row: DockerContainer) -> bool:
     return state_of(row["State"]) in (ContainerState.CREATED, ContainerState.EXITED)
+
+
+def waits_inside(template: Template) -> bool:
+    """Whether a container of the pod waits for another."""
+    return any(each.waits_for for each in template.companions)
+
+
+def _count_at_once(template: Template) -> int:
+    """How many containers, from the first on, start without waiting."""
+    waiting = (place for place, each in enumerate(template.companions, start=1) if each.waits_for)
+    return next(waiting, 1 + len(template.companions))
 
 
 def newest_asked(template: Template) -> tuple[tuple[int, ...], str] | None:

@@ -98,6 +98,7 @@ class _Container:
     template: Template
     image: ImageSpec
     reserved: Resources
+    waits_for: tuple[str, ...] = ()
 
 
 class _Reader:
@@ -123,7 +124,10 @@ class _Reader:
         networks, links = read_networks(self._root, self._name), read_links(services, pods)
         neighbours = Neighbours(self._name, {name: pods.first_of(name) for name in services})
         companions = {
-            first: [self._read_companion(name, services[name]) for name in pods.companions_of(first, needs)]
+            first: [
+                replace(self._read_companion(name, services[name]), waits_for=pods.awaited_by(name, needs))
+                for name in pods.companions_of(first, needs)
+            ]
             for first in needs_of_pods
         }
         parts = [
@@ -191,7 +195,10 @@ class _Reader:
         template = in_one_pod(
             replace(own.template, ports=read_machine_ports(entry)),
             own.reserved,
-            [(Companion(each.name, each.template.as_container()), each.reserved) for each in companions],
+            [
+                (Companion(each.name, each.template.as_container(), each.waits_for), each.reserved)
+                for each in companions
+            ],
         )
         watched = [each for each in (own, *companions) if each.entry.get("develop") is not None]
         notices = (

@@ -21,7 +21,6 @@ OF_SERVICE = "service:"
 SHARES_PER_CPU = 1024
 """Of the processor's shares, as many as an ordinary reservation of one gives."""
 
-_WAITING = (Condition.HEALTHY.value, Condition.COMPLETED.value)
 AnyTemplate = TypeVar("AnyTemplate", bound=ContainerTemplate)
 
 _NAMES = "the containers of a pod share one network and its names."
@@ -64,6 +63,11 @@ class Pods:
         order = TopologicalSorter({name: [other for other in needs[name] if other in members] for name in members})
         return tuple(order.static_order())
 
+    def awaited_by(self, companion: str, needs: Mapping[str, Mapping[str, Condition]]) -> tuple[str, ...]:
+        """Containers of its own pod that must be healthy before it starts."""
+        needed = needs[companion].items()
+        return tuple(other for other, each in needed if each is Condition.HEALTHY and self.are_one(companion, other))
+
     def folded(self, needs: Mapping[str, Mapping[str, Condition]]) -> Mapping[str, Mapping[str, Condition]]:
         """What each service needs, companions as parts of their pods. Raises the file's error for a circle."""
         together: dict[str, dict[str, Condition]] = {}
@@ -101,7 +105,7 @@ def read_pods(services: Mapping[str, Entry]) -> Pods:
         if name in modes:
             _refuse_what_the_first_says(service, pods.first_of(name))
         _check_spaces(name, service, pods)
-        _refuse_waiting_inside(name, service, pods)
+        _refuse_ends_inside(name, service, pods)
     return pods
 
 
@@ -186,14 +190,14 @@ def _check_spaces(name: str, service: Entry, pods: Pods) -> None:
             )
 
 
-def _refuse_waiting_inside(name: str, service: Entry, pods: Pods) -> None:
+def _refuse_ends_inside(name: str, service: Entry, pods: Pods) -> None:
     needs = service.get("depends_on")
     for other, need in needs.mapping().items() if needs is not None else ():
         condition = need.get("condition")
-        if pods.are_one(name, other) and condition is not None and condition.value in _WAITING:
+        if pods.are_one(name, other) and condition is not None and condition.value == Condition.COMPLETED:
             raise condition.error(
-                f"{name!r} and {other!r} are one instance, whose containers start one after the other without waiting.",
-                "Write service_started, and let the command wait or try again.",
+                f"{name!r} and {other!r} are one instance, of which no container may end.",
+                "Write service_healthy, or do that work in the image's entrypoint.",
             )
 
 

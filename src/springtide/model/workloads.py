@@ -174,10 +174,12 @@ class Companion:
     """One more container of a pod, by its own service's name.
 
     It shares the network of the instance, so that its template's own networks, modes and names don't count.
+    It starts once those in ``waits_for``, containers of the pod by their services' names, pass their health checks.
     """
 
     name: str
     template: ContainerTemplate
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,8 @@ def _stop_oldest(draft: Draft, service: Service) -> None:
     """Who has stood by for long enough is replaced, one at a time, while all the others are paused."""
     mine = standby_of(draft.board, service.id)
     oldest = min(mine, key=lambda each: (each.placed_at, each.ordinal), default=None)
-    if oldest is None or not all(is_paused(draft, each) for each in mine):
+    is_calm = all(is_paused(draft, each) and each.state is PlacementState.RUNNING for each in mine)
+    if oldest is None or not is_calm:
         return
     age_seconds = (draft.now - oldest.placed_at).total_seconds()
     if age_seconds >= service.scale.standby.max_age_seconds:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from springtide.model.identifiers import InstanceId, PoolName, ServiceId
+from springtide.model.identifiers import InstanceId, PoolName, ServiceId, TeamName
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement
 from springtide.model.resources import Resources, total
 from springtide.model.workloads import Service
 from springtide.planning import quota
 from springtide.planning.draft import Draft
+from springtide.planning.evictions import GIVES_WAY
 from springtide.planning.fitting import best_row, may_begin
 from springtide.planning.layout import IntArray
 from springtide.planning.siting import Siting
@@ -65,6 +66,8 @@ class Trial:
     full: set[ServiceId] = field(default_factory=set)
     awaited: set[ServiceId] = field(default_factory=set)
     """Whom those must find there who are placed or have room promised near them."""
+    kept: dict[int, int] = field(default_factory=dict)
+    """Rows on which a lower band of the team has notice for a higher one: that one's order. Lower ones don't begin."""
     _in_order: list[Candidate] | None = None
     """All guests in the order in which they must leave, until somebody is asked to."""
 
@@ -77,6 +80,7 @@ class Trial:
         teams = {board.pools[pool].team for pool in pools}
         waiting = (draft.service(id) for id, count in draft.waiting.items() if count)
         trial.awaited.update(near for each in waiting if each.team in teams for near in each.placement.near)
+        trial.kept = _kept_for_higher_bands(draft, teams)
         return trial
 
     def counts(self) -> Counter[ServiceId]:
@@ -84,12 +88,13 @@ class Trial:
         return Counter(step.service.id for step in self.steps)
 
     def open_to(self, service: Service) -> IntArray:
-        """The rows that the service's ladder allows: own part, contributed part or both."""
-        if Rung.OWN in service.ladder and Rung.SHARED in service.ladder:
-            return self.rows
-        return self.draft.board.table.rows_in(
-            pool for pool in self.claims if self._rung(service, pool) in service.ladder
-        )
+        """The rows that the service's ladder allows (own part, contributed part or both), but for those kept."""
+        rows = self.rows
+        if Rung.OWN not in service.ladder or Rung.SHARED not in service.ladder:
+            open_pools = (pool for pool in self.claims if self._rung(service, pool) in service.ladder)
+            rows = self.draft.board.table.rows_in(open_pools)
+        kept = [row for row, order in self.kept.items() if order < service.band.order]
+        return rows[~np.isin(rows, kept)] if kept else rows
 
     def best(self, service: Service, *, is_now: bool) -> int | None:
         """The row for one more instance, now or once what leaves has left."""
@@ -212,3 +217,16 @@ class Trial:
     def _rung(self, service: Service, pool: PoolName) -> Rung:
         own = quota.is_own(self.draft.board.quotas.own_part(pool), self.claims[pool], service.resources)
         return Rung.OWN if own else Rung.SHARED
+
+
+def _kept_for_higher_bands(draft: Draft, teams: Collection[TeamName | None]) -> dict[int, int]:
+    """By row, the order of the highest band for which somebody of its own team has notice there."""
+    board, kept = draft.board, dict[int, int]()
+    for id in (id for team in teams if team is not None for id in draft.services_of(team)):
+        for each in draft.departing(id) if board.departing.get(id) else ():
+            taker = each.eviction.beneficiary if each.eviction and each.eviction.rule == GIVES_WAY else None
+            service = draft.index.record.services.get(taker) if taker is not None else None
+            if service is not None and service.team in teams and draft.wanted[service.id] > 0:
+                row = board.table.row_of[each.node]
+                kept[row] = min(kept.get(row, service.band.order), service.band.order)
+    return kept
