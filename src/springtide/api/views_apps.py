@@ -78,7 +78,7 @@ def progress_wire(platform: Platform, app: AppName) -> ProgressWire:
         if each.service in placements:
             placements[each.service].append(each)
     services = [_progress(platform, record.services[id], placements[id]) for id in services_of(record, app)]
-    state = json.dumps([each.model_dump() for each in services], sort_keys=True)
+    state = json.dumps([each.model_dump(mode="json") for each in services], sort_keys=True)
     return ProgressWire(state=state, services=services)
 
 

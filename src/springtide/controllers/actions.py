@@ -17,7 +17,7 @@ from springtide.model.history import LastWords
 from springtide.model.identifiers import AppName, InstanceId, ServiceId
 from springtide.model.mounts import MountType, VolumeDefinition, volume_named
 from springtide.model.networks import OWN_NETWORKS, NetworkDefinition, network_named
-from springtide.model.observations import ActionFailed
+from springtide.model.observations import ActionFailed, ContainerState
 from springtide.model.placements import Placement
 from springtide.model.record import Record
 from springtide.model.workloads import App, Template
@@ -130,6 +130,8 @@ class Actor:
         is_wanted = is_standby or placement.instance in record.placements
         if service is None or revision is None or not is_wanted:
             return
+        if revision.template.restart.is_one_shot and await self._was_started(placement.instance):
+            return
         app = record.apps.get(service.app) or App(service.app, service.team, ())
         await self._ensure_ground(app, revision.template)
         spec = InstanceSpec(
@@ -146,6 +148,14 @@ class Actor:
         )
         await self._engine.create(spec)
         self._watcher.look_at(placement.instance)
+
+    async def _was_started(self, id: InstanceId) -> bool:
+        """Whether it runs or has run: an engine that is asked again would start what has ended once more."""
+        seen = await self._engine.get(id)
+        if seen is None or seen.state is ContainerState.CREATED:
+            return False
+        self._watcher.look_at(id)
+        return True
 
     async def _ensure_ground(self, app: App, template: Template) -> None:
         """Make the networks and named volumes that instances of this template stand on."""

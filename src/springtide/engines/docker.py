@@ -7,6 +7,8 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
@@ -32,6 +34,7 @@ from springtide.engines.docker_instances import (
     SERVICE,
     ContainerNames,
     exit_detail,
+    finished_at,
     has_ended,
     in_pods,
     instance_of,
@@ -78,7 +81,7 @@ class DockerEngine:
         self._creation = Creation(self._api, self._names, self._files)
         self._containers: dict[InstanceId, tuple[str, ...]] = {}
         """Container ids by instance, as last seen, the first container's first."""
-        self._endings: dict[str, str] = {}
+        self._endings: dict[str, tuple[str, datetime | None]] = {}
         """Why containers ended, by container id: asked once each."""
 
     async def start(self) -> None:
@@ -221,7 +224,7 @@ class DockerEngine:
             instances = [await self._instance(rows) for rows in pods]
         self._containers = {seen.id: _ids(rows) for seen, rows in zip(instances, pods, strict=True)}
         ended = {row.id for rows in pods for row in rows if has_ended(row)}
-        self._endings = {container: detail for container, detail in self._endings.items() if container in ended}
+        self._endings = {container: ending for container, ending in self._endings.items() if container in ended}
         return instances
 
     async def get(self, id: InstanceId) -> EngineInstance | None:
@@ -380,21 +383,21 @@ class DockerEngine:
 
     async def _instance(self, rows: Sequence[DockerContainer]) -> EngineInstance:
         ended = next(filter(has_ended, rows), None)
-        detail = "" if ended is None else await self._ending(ended)
+        detail, ended_at = ("", None) if ended is None else await self._ending(ended)
         if ended is not None and COMPANION in ended["Labels"]:
             detail = f"{ended['Labels'][COMPANION]}: {detail}"
-        return instance_of(rows, detail, self._api.machine_address)
+        return replace(instance_of(rows, detail, self._api.machine_address), ended_at=ended_at)
 
-    async def _ending(self, row: DockerContainer) -> str:
-        """Why it ended; asked of the engine once per container."""
+    async def _ending(self, row: DockerContainer) -> tuple[str, datetime | None]:
+        """Why it ended, and when; asked of the engine once per container."""
         if row.id not in self._endings:
             try:
                 container = await self._api.client.containers.get(row.id)
-                self._endings[row.id] = exit_detail(container["State"])
+                self._endings[row.id] = exit_detail(container["State"]), finished_at(container["State"])
             except DockerError as error:
                 if error.status != NOT_FOUND:
                     raise
-                return "removed"
+                return "removed", None
         return self._endings[row.id]
 
     def _image_missing(self, spec: InstanceSpec, error: DockerError) -> ImageMissingError:

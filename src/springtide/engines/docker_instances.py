@@ -155,6 +155,13 @@ def exit_detail(state: Mapping[str, Any]) -> str:
     return error or f"exited with {state.get('ExitCode')}"
 
 
+def finished_at(state: Mapping[str, Any]) -> datetime | None:
+    """When a container ended, from its inspected ``State``; the engine says the year 1 where it never ran."""
+    said = str(state.get("FinishedAt") or "")
+    moment = datetime.fromisoformat(said) if said else None
+    return moment if moment is not None and moment.year > 1 else None
+
+
 def _address(row: Row, host_address: str | None) -> str | None:
     """The address on the instance's first network, its network mode; the machine's where it shares that."""
     mode = row["HostConfig"]["NetworkMode"]

@@ -149,7 +149,7 @@ class SimulatedEngine:
             raise EngineError(f"{id} was removed while it was being started.")
         container.started_at = self._now()
         container.ready_at = container.started_at + timedelta(seconds=self.ready_seconds)
-        container.exit_code, container.detail = None, ""
+        container.exit_code, container.detail, container.ended_at = None, "", None
         self.machine_state.turn(id, ContainerState.RUNNING)
 
     async def delete(self, id: InstanceId, grace_seconds: float) -> None:

@@ -47,6 +47,7 @@ class SimulatedContainer(SimulatedInside):
     ready_at: datetime | None = None
     exit_code: int | None = None
     detail: str = ""
+    ended_at: datetime | None = None
     cpu_millis: int = 0
     cpu_since: datetime | None = None
     cpu_nanoseconds: int = 0
@@ -73,6 +74,7 @@ class SimulatedContainer(SimulatedInside):
             started_at=self.started_at,
             exit_code=self.exit_code,
             detail=self.detail,
+            ended_at=self.ended_at,
         )
 
     def usage(self, now: datetime) -> Usage:
@@ -158,7 +160,7 @@ class SimulatedMachine:
         """The instance's process ends, as if somebody had killed it. Raises KeyError where there is none."""
         container = self.containers[id]
         self.turn(id, ContainerState.EXITED)
-        container.exit_code = code
+        container.exit_code, container.ended_at = code, self.now()
         container.detail = detail or f"exited with {code}"
 
     def vanish_node(self, node: NodeId) -> None:

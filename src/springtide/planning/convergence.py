@@ -172,8 +172,8 @@ def _instance_actions(index: Index, after: Record, draft: Draft) -> list[Action]
         if placement.state is PlacementState.STOPPING:
             if id not in index.deleted:
                 actions.append(DeleteInstance(id, _grace_of(draft, placement)))
-        elif id not in index.instances:
-            actions.append(CreateInstance(placement))
+        elif id not in index.instances or index.instances[id].state is ContainerState.CREATED:
+            actions.append(CreateInstance(placement))  # who died between creating and starting it left it half-made
         elif index.instances[id].state is ContainerState.PAUSED:
             actions.append(ResumeInstance(id))
     grace_seconds = index.record.fleet.reclaim.grace_seconds

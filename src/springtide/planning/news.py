@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import Any
 
 from springtide.model.events import Reason
-from springtide.model.identifiers import PoolName, ServiceId, SiteName
+from springtide.model.identifiers import PoolName, ServiceId, SiteName, TeamName
 from springtide.model.leases import Rung
 from springtide.model.resources import Resources
 from springtide.model.workloads import Service
 from springtide.planning.board import Board
 from springtide.planning.ground import Ground
 from springtide.planning.memo import is_at_rest
-from springtide.planning.quota_tree import Limit, LimitName
+from springtide.planning.quota_tree import LimitName
 
 
 def _none() -> Mapping[Any, Any]:
@@ -56,6 +56,15 @@ class Seen:
     told: Mapping[tuple[ServiceId, Rung], Told] = field(default_factory=_none)
 
 
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The pools to ask again after so many changes (``None``: all), and teams that have to ask all."""
+
+    changes: int
+    pools: frozenset[PoolName] | None
+    borrowers: frozenset[TeamName] = frozenset()
+
+
 @dataclass(slots=True)
 class News:
     """What has changed since, as a plan goes on, and what that plan finds out in its turn."""
@@ -71,7 +80,8 @@ class News:
     """Of whom the rules of changed services spoke before."""
     _changed_before: frozenset[PoolName] = frozenset()
     """Pools that were changed between the two plans, and all that are rented."""
-    _moved: tuple[tuple[int, ...], tuple[Limit, ...]] | None = None
+    _again: _Again | None = None
+    """Known until anything changes."""
 
     @classmethod
     def since(cls, seen: Seen, board: Board, ground: Ground) -> News:
@@ -99,22 +109,22 @@ class News:
         board = self.board
         if self._is_on_lines(service) or not self._are_neighbours_as_seen(service):
             return None
-        left = board.quotas.limits_left()
-        if left is None or len(left) != len(self.seen.limits_left):
-            return None
-        changed = self._changed_before.union(board.quotas.versions)
-        for limit in self._limits_moved(left):
-            if limit.name is LimitName.BORROWING and service.team in limit.teams:
-                return None
-            changed |= limit.pools
-        return changed
+        if self._again is None or self._again.changes != board.quotas.changes:
+            self._again = self._pools_changed()
+        return None if service.team in self._again.borrowers else self._again.pools
 
-    def _limits_moved(self, left: tuple[int, ...]) -> tuple[Limit, ...]:
-        """The limits that don't have left what they had then."""
-        if self._moved is None or self._moved[0] != left:
-            limits = zip(self.board.quotas.tree.limits, self.seen.limits_left, left, strict=True)
-            self._moved = left, tuple(limit for limit, before, now in limits if before != now)
-        return self._moved[1]
+    def _pools_changed(self) -> _Again:
+        """The pools that have changed, or have below a limit that doesn't have left what it had then."""
+        quotas, before = self.board.quotas, self.seen.limits_left
+        left = quotas.limits_left()
+        if left is None or len(left) != len(before):
+            return _Again(quotas.changes, None)
+        changed, borrowers = self._changed_before.union(quotas.versions), set[TeamName]()
+        for limit, was, now in zip(quotas.tree.limits, before, left, strict=True):
+            if was != now:
+                changed |= limit.pools
+                borrowers |= limit.teams if limit.name is LimitName.BORROWING else set()
+        return _Again(quotas.changes, changed, frozenset(borrowers))
 
     def told_before(self, service: Service, rung: Rung) -> Told | None:
         """Why no pool took one more under a rung, as the plan before told it of the same service."""
@@ -165,6 +175,8 @@ class News:
 
     def _are_neighbours_as_seen(self, service: Service) -> bool:
         neighbours, seen = self._neighbours(service), self.seen
+        if not neighbours:
+            return service.id not in self._no_longer_apart
         is_same = all(
             seen.services.get(id) is self.board.services.get(id)
             and seen.service_stamps.get(id, 0) == self.ground.stamps.get(id, 0)

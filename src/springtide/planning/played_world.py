@@ -17,10 +17,11 @@ from springtide.model.observations import (
     UsageSample,
 )
 from springtide.model.placements import Placement
-from springtide.planning.index import Index, InstanceSeen, advance
+from springtide.planning.convergence import Action, CreateInstance
+from springtide.planning.index import Index, InstanceSeen, Observation, advance
 from springtide.planning.loads import Loads
 from springtide.planning.planner import Plan
-from springtide.planning.world import World
+from springtide.planning.world import World, running_instance
 
 
 class PlayedWorld(World):
@@ -51,6 +52,16 @@ class PlayedWorld(World):
         """Let loads, and spikes upon them, begin now."""
         self.loads = replace(self.loads, start=self.now)
 
+    def _carry_out(self, action: Action, ready: bool) -> list[Observation]:
+        if isinstance(action, CreateInstance) and action.placement.service in self._awaited():
+            return [InstanceSeen(_as_completed(running_instance(action.placement, self.now)))]
+        return super()._carry_out(action, ready)
+
+    def _awaited(self) -> set[ServiceId]:
+        """For whose end others wait: it comes at once. Other work goes on, and holds its room."""
+        services = self.record.services.values()
+        return {each.service for service in services for each in service.depends_on if each.completed}
+
     def step(self) -> Plan:
         """One round at this moment."""
         return self.tick(0)
@@ -79,8 +90,11 @@ class PlayedWorld(World):
 
     def _finish_starts(self) -> None:
         """What is starting now is ready at once, as everything that the outlook starts."""
-        started, ready = [], []
+        started, ready, awaited = [], [], self._awaited()
         for id, instance in sorted(self.index.instances.items()):
+            if instance.service in awaited and instance.state in (ContainerState.CREATED, ContainerState.RUNNING):
+                started.append(InstanceSeen(_as_completed(instance)))
+                continue
             if instance.state is ContainerState.CREATED:
                 started.append(InstanceSeen(_as_running(instance, self.now)))
             probed = self.index.readiness.get(id)
@@ -112,6 +126,10 @@ def _by_service(placements: Iterable[Placement], services: Iterable[ServiceId]) 
         if placement.service in found:
             found[placement.service].append(placement)
     return found
+
+
+def _as_completed(instance: EngineInstance) -> EngineInstance:
+    return replace(instance, state=ContainerState.EXITED, exit_code=0)
 
 
 def _as_running(instance: EngineInstance, now: datetime) -> EngineInstance:

@@ -68,6 +68,8 @@ class PoolQuotas:
     tree: Tree
     uses: GuestUses
     versions: dict[PoolName, int] = field(default_factory=dict)
+    changes: int = 0
+    """How often anything has changed anywhere."""
     owner_use: dict[PoolName, Resources] = field(default_factory=dict)
     guest_use: dict[PoolName, Resources] = field(default_factory=dict)
     band_use: dict[tuple[PoolName, Band], Resources] = field(default_factory=dict)
@@ -114,6 +116,7 @@ class PoolQuotas:
     def touch(self, pool: PoolName) -> None:
         """What was worked out about the pool no longer holds."""
         self.versions[pool] = self.versions.get(pool, 0) + 1
+        self.changes += 1
         self._uncounted.add(pool)
 
     def change_healthy(self, pool: PoolName, by: Resources) -> None:
