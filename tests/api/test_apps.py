@@ -18,6 +18,7 @@ from springtide.api.deployments import ATTEMPTS
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError, StoreError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
+from springtide.model.leases import Rung
 from springtide.model.mounts import SECRET_MAX_BYTES, FileMount
 from springtide.model.networks import Attachment, PublishedPort
 from springtide.model.record import FLEET_ID, Change, Kind
@@ -31,6 +32,7 @@ from springtide.model.workloads import (
     Route,
     ScalePolicy,
     Service,
+    StandbyPolicy,
 )
 from springtide.store.base import NOTHING_READ, Fence, ReadVersions
 from springtide.store.memory import MemoryStore
@@ -169,6 +171,9 @@ _CONTRADICTIONS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"scale": ScalePolicy(5, 2)}, "5 to 2 is no range of counts."),
     ({"scale": ScalePolicy(1, 2, available=3)}, "3 instances can't serve at any time: there are 0 to 2."),
     ({"scale": ScalePolicy(1, 2, available=-1)}, "-1 instances can't serve at any time"),
+    ({"scale": ScalePolicy(1, 9, standby=StandbyPolicy(-1))}, "Fewer than none can't stand by"),
+    ({"scale": ScalePolicy(1, 9, standby=StandbyPolicy(1, ((Rung.CLOUD, 1),)))}, "paid by the hour"),
+    ({"scale": ScalePolicy(1, 9, standby=StandbyPolicy(1, (), 0.0))}, "no time at all"),
     ({"placement": PlacementRules(max_per_node=-1)}, "-1 instances a node are below 0"),
     (
         {"placement": PlacementRules((Constraint("zone", "a b"),))},

@@ -56,6 +56,7 @@ from springtide.model.workloads import (
     Route,
     ScalePolicy,
     Service,
+    StandbyPolicy,
 )
 from springtide.planning.index import (
     AppCleared,
@@ -172,6 +173,12 @@ _scales = st.builds(
     requests_per_second=st.none() | _one(-1.0, 0.0, 1e-300, 10.0, 1e300),
     cpu_percent=st.none() | _one(-1.0, 0.0, 1e-300, 70.0, 1e300),
     available=st.none() | numbers,
+    standby=st.builds(
+        StandbyPolicy,
+        _one(-1, 0, 0, 2, ABSURD),
+        _some(st.tuples(st.sampled_from(list(Rung)), _one(-1, 1, ABSURD)), 2),
+        seconds,
+    ),
 )
 _rules = st.builds(
     PlacementRules,
@@ -286,6 +293,7 @@ def records(
             MappingProxyType
         ),
         placements=_by("instance", _placements, 5),
+        standby=_by("instance", _placements, 3),
         leases=_by("key", _leases, 2),
         rentals=_by("token", _rentals, most_rentals),
         ledger=_by("id", _entries, 2),

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from springtide.model.events import Reason
 from springtide.model.fleet import Pool
-from springtide.model.identifiers import NodeId, PoolName
+from springtide.model.identifiers import NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
 from springtide.model.placements import Placement, PlacementState, Rental, RentalState
 from springtide.model.resources import NOTHING, Resources, total
@@ -237,8 +237,8 @@ def law_6_no_missing_instance_fits(moment: Moment) -> None:
 
     Judged apart from the planner's board: nodes by what the record places on them, quotas by their
     arithmetic. Where a team waits for room on its own pool, or a service for whom others have notice, all
-    that it waits for counts as taken on every node there: the time-limited reservation. So it does on nodes where
-    somebody stops to stand by. Where the ladder
+    that it waits for counts as taken on every node there: the time-limited reservation. So it does on nodes
+    that somebody leaves, or where somebody stops standing by. Where the ladder
     skips a rung, a place that only opens because another came home in this very plan is for the next one.
     """
     for service in moment.services():
@@ -273,13 +273,24 @@ def _fits(moment: Moment, service: Service, node: NodeId) -> bool:
         open_nodes = moment.ready_machines - _unpayable(moment)
         return allowed and node in open_nodes and service.resources.fits_in(moment.free(node))
     served = {each.eviction.beneficiary for each in moment.placed() if each.eviction is not None}
-    yields = any(each.node == node and each.state is PlacementState.STOPPING for each in moment.after.standby.values())
+    resting = (each for each in moment.after.standby.values() if each.state is PlacementState.STOPPING)
+    leaving = (each for each in moment.placed() if not is_staying(each))
+    yields = any(each.node == node for each in (*resting, *leaving))
     held = moment.waiting_amount(
         each for each in moment.services() if yields or each.team == pool.team or each.id in served
     )
     if not service.resources.fits_in(moment.free(node) - held):
         return False
-    return {rung_for(moment, service, pool, claim) for claim in (held, NOTHING)} <= set(service.ladder)
+    coming = _guests_to_come(moment, pool, served)
+    rungs = {rung_for(moment, service, pool, claim, more) for claim in (held, NOTHING) for more in (coming, NOTHING)}
+    return rungs <= set(service.ladder)
+
+
+def _guests_to_come(moment: Moment, pool: Pool, served: Container[ServiceId | None]) -> Resources:
+    """What guests have promised for whom others leave a pool, beyond what those hold: it counts toward quotas."""
+    waiting = moment.waiting_amount(each for each in moment.services() if each.id in served and each.team != pool.team)
+    leaving = total(each.resources for each in moment.guests(pool) if not is_staying(each))
+    return (waiting - leaving).at_least_zero()
 
 
 def _unpayable(moment: Moment) -> set[NodeId]:
@@ -296,16 +307,19 @@ def _unpayable(moment: Moment) -> set[NodeId]:
     }
 
 
-def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources) -> Rung | None:
-    """The rung on which one more instance would begin; only the kinds that it asks for count."""
+def rung_for(moment: Moment, service: Service, pool: Pool, held: Resources, coming: Resources = NOTHING) -> Rung | None:
+    """The rung on which one more instance would begin; only the kinds that it asks for count.
+
+    ``held`` is promised to the owner, ``coming`` to guests.
+    """
     use, healthy = moment.owner_use(pool) + held, moment.healthy(pool.name)
     if pool.team == service.team:
         return Rung.OWN if quota.is_own(quota.own_part(pool, healthy), use, service.resources) else Rung.SHARED
     amount = service.resources
-    everybody = total(each.resources for each in moment.guests(pool))
+    everybody = total(each.resources for each in moment.guests(pool)) + coming
     if not amount.fits_in(moment.idle(pool, held) - everybody):
         return None
-    firm = total(each.resources for each in moment.guests(pool) if moment.is_firm(each))
+    firm = total(each.resources for each in moment.guests(pool) if moment.is_firm(each)) + coming
     counted = everybody if service.band is Band.BEST_EFFORT else firm
     if amount.fits_in(moment.guest_limit(pool, may_borrow=False, promised=held) - counted):
         return Rung.SHARED

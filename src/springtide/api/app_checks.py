@@ -11,9 +11,10 @@ from springtide.api.template_checks import check_templates
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import RefusedError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, service_id
+from springtide.model.leases import Rung
 from springtide.model.record import Record
 from springtide.model.resources import Resources
-from springtide.model.workloads import Revision, Route, Service
+from springtide.model.workloads import Revision, Route, ScalePolicy, Service
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 """Instances, containers and networks are named after apps and services."""
@@ -49,14 +50,10 @@ def _check_names(deployed: DeployedApp) -> None:
 
 
 def _check_service(service: Service, deployed: DeployedApp) -> None:
-    app, scale = deployed.app, service.scale
+    app = deployed.app
     if service.app != app.name or service.id != service_id(app.name, service.name) or service.team != app.team:
         raise wrong(app.name, service.name, f"{service.id} of app {service.app} and team {service.team} is not of it.")
-    if not 0 <= scale.minimum <= scale.maximum:
-        raise wrong(app.name, f"{service.name}.scale", f"{scale.minimum} to {scale.maximum} is no range of counts.")
-    if scale.available is not None and not 0 <= scale.available <= scale.maximum:
-        sentence = f"{scale.available} instances can't serve at any time: there are 0 to {scale.maximum}."
-        raise wrong(app.name, f"{service.name}.scale.available", sentence)
+    _check_scale(app.name, service.name, service.scale)
     if (
         service.resources != Resources.of(service.resources.amounts)
         or min((amount for _, amount in service.resources.amounts), default=0) < 0
@@ -67,6 +64,21 @@ def _check_service(service: Service, deployed: DeployedApp) -> None:
     for dependency in service.depends_on:
         if dependency.service not in app.services:
             raise wrong(app.name, f"{service.name}.depends_on", f"The app has no service {dependency.service}.")
+
+
+def _check_scale(app: AppName, service: str, scale: ScalePolicy) -> None:
+    if not 0 <= scale.minimum <= scale.maximum:
+        raise wrong(app, f"{service}.scale", f"{scale.minimum} to {scale.maximum} is no range of counts.")
+    if scale.available is not None and not 0 <= scale.available <= scale.maximum:
+        sentence = f"{scale.available} instances can't serve at any time: there are 0 to {scale.maximum}."
+        raise wrong(app, f"{service}.scale.available", sentence)
+    standby = scale.standby
+    if standby.count < 0 or any(count < 0 for _, count in standby.by_rung):
+        raise wrong(app, f"{service}.scale.standby", "Fewer than none can't stand by.")
+    if Rung.CLOUD in dict(standby.by_rung):
+        raise wrong(app, f"{service}.scale.standby", "Nobody stands by on machines that are paid by the hour.")
+    if not standby.max_age_seconds > 0:
+        raise wrong(app, f"{service}.scale.standby", "Nobody could stand by for no time at all.")
 
 
 def _check_revisions(known: Mapping[RevisionId, Revision], deployed: DeployedApp) -> None:

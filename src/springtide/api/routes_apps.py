@@ -17,6 +17,7 @@ from springtide.api.errors import unknown
 from springtide.api.platform import Platform
 from springtide.api.redeployments import with_newer_images
 from springtide.api.requests import AppChangesRequest, RedeployRequest, ScaleRequest, ServicesRequest
+from springtide.api.template_checks import check_capabilities
 from springtide.api.views_apps import app_changes_wire, progress_wire
 from springtide.api.views_services import urls_of
 from springtide.api.wire_apps import (
@@ -50,12 +51,14 @@ def app_routes(platform: Platform) -> APIRouter:
     async def put(app: str, deployed: Annotated[DeployedApp, Body()]) -> DeployedWire:
         """Want this app, with exactly these services; revisions that exist keep their proof."""
         _check_name(app, deployed)
+        check_capabilities(deployed, platform.engine.capabilities)
         return _deployed(platform, app, await put_app(platform.store, deployed, platform.ingress_port))
 
     @routes.post("/{app}/changes")
     async def changes(app: str, asked: AppChangesRequest) -> AppChangesWire:
         """What putting this app would change, and where its instances would go. Changes nothing."""
         _check_name(app, asked.app)
+        check_capabilities(asked.app, platform.engine.capabilities)
         return await _changes(platform, asked.app, asked.unknown_images)
 
     @routes.get("/{app}/progress")

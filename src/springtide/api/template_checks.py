@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from springtide.api.errors import wrong
+from springtide.engines.base import Capability, needs_of
 from springtide.formats.app_specs import DeployedApp
-from springtide.model.errors import RefusedError
+from springtide.model.errors import LacksCapabilityError, RefusedError
 from springtide.model.networks import OWN_NETWORKS
 from springtide.model.workloads import Service, Template
 
@@ -22,6 +25,21 @@ def check_templates(deployed: DeployedApp) -> None:
             raise wrong(deployed.app.name, f"{service.name}.networks", f"The app has no network {min(unknown)!r}.")
         _check_pod(deployed, service, template)
         refuse_copies(service, template, service.scale.maximum)
+
+
+def check_capabilities(deployed: DeployedApp, capabilities: Collection[Capability]) -> None:
+    """Raises LacksCapabilityError for a service that the engine can't run as it is asked for."""
+    templates = {revision.id: revision.template for revision in deployed.revisions}
+    for service in deployed.services:
+        template = templates.get(service.revision)
+        needs = needs_of(template) if template is not None else frozenset()
+        if service.scale.standby.count:
+            needs |= {Capability.STANDBY}
+        if lacking := sorted(needs.difference(capabilities)):
+            raise LacksCapabilityError(
+                f"{service.id} needs {', '.join(lacking)}, which the engine doesn't offer.",
+                remedy="Deploy it without, or on another engine.",
+            )
 
 
 def _check_pod(deployed: DeployedApp, service: Service, template: Template) -> None:

@@ -66,13 +66,13 @@ def _may_serve(board: Board, service: Service, standby: Placement) -> bool:
 
 def room_held_by_standby(board: Board, pool: PoolName, service: Service) -> NodeRoom | None:
     """A node of a pool on which one more fits as soon as some who stand by there have stopped."""
-    rows = sorted({board.table.row_of[each.node] for each in board.standby.values() if each.pool == pool})
-    if not rows:
+    row_of, space, held = board.table.row_of, board.table.space, np.zeros_like(board.table.space.leaving)
+    here = [each for each in board.standby.values() if each.pool == pool and each.node in row_of]
+    if not here:
         return None
-    space, held = board.table.space, np.zeros_like(board.table.space.leaving)
-    for each in board.standby.values():
-        if each.pool == pool:
-            held[board.table.row_of[each.node]] += board.table.ask(each.resources).vector
+    for each in here:
+        held[row_of[each.node]] += board.table.ask(each.resources).vector
+    rows = sorted({row_of[each.node] for each in here})
     leaving = np.minimum(held, space.leaving)
     stopped = Space(space.allocatable, space.free, leaving, space.promised, space.is_ready, space.accepts)
     row = best_row(stopped, Siting(board), service, np.array(rows), is_now=False)

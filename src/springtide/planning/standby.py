@@ -92,7 +92,7 @@ def yield_on(draft: Draft, node: NodeId, amount: Resources) -> None:
 
 def refill_standby(draft: Draft) -> None:
     """Start who is to stand by where the service itself lacks nothing, a few at a time."""
-    wanting = [each for each in draft.index.record.services.values() if each.scale.standby.count]
+    wanting = [each for each in draft.index.record.services.values() if each.scale.standby.count > 0]
     if not wanting:
         return
     filling = _Filling(draft, _space_once_resumed(draft))
@@ -121,7 +121,7 @@ class StandbyStanding:
 def standby_standing(draft: Draft, service: Service) -> StandbyStanding | None:
     """How a service's standby stands once all steps are done; ``None`` where nobody is to stand by."""
     wished = service.scale.standby.count
-    if not wished:
+    if wished <= 0:
         return None
     mine = [each for each in standby_of(draft.board, service.id) if each.state is PlacementState.RUNNING]
     paused = sum(1 for each in mine if is_paused(draft, each))
@@ -162,12 +162,12 @@ def _stop(draft: Draft, standby: Placement) -> None:
 def _uselessness(draft: Draft, standby: Placement) -> str | None:
     """Why one will never serve, in words."""
     service = draft.index.record.services.get(standby.service)
-    if service is None or not service.scale.standby.count:
+    if service is None or service.scale.standby.count <= 0:
         return "nobody is to stand by any more"
     if not service.is_current(standby.revision, standby.placed_at):
         return f"it is older than what is to serve, {service.revision}"
-    row = draft.board.table.row_of.get(standby.node)
-    if row is None or not draft.board.table.space.accepts[row] or draft.board.pools[standby.pool].is_elastic:
+    row, pool = draft.board.table.row_of.get(standby.node), draft.board.pools.get(standby.pool)
+    if row is None or not draft.board.table.space.accepts[row] or pool is None or pool.is_elastic:
         return "its node leaves"
     if (constraint := broken_constraint(draft.board, standby)) is not None:
         return f"its service asks for {constraint}"
@@ -180,7 +180,7 @@ def _uselessness(draft: Draft, standby: Placement) -> str | None:
 def _stop_surplus(draft: Draft, service: Service) -> None:
     """Fewer are to stand by than do: the youngest go."""
     mine = [each for each in standby_of(draft.board, service.id) if each.state is PlacementState.RUNNING]
-    for standby in mine[service.scale.standby.count :]:
+    for standby in mine[max(0, service.scale.standby.count) :]:
         _stop(draft, standby)
 
 
