@@ -175,7 +175,7 @@ class DockerEngine:
             if not rows and name is None:
                 raise conflict  # two wishes of the template contradict each other: no name is taken
             raise EngineError(
-                f"The container name {name or names[0]} is taken by one that isn't of {spec.id}.",
+                f"The container name {name or names[0]} is taken by one that isn't of {spec.service}.",
                 remedy="Rename or remove that container.",
             )
         await self._creation.complete(spec, rows)
