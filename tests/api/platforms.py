@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -51,6 +53,13 @@ class HandMadePlatform:
     samples: Sequence[Sample] = field(default_factory=list)
     last_words: dict[ServiceId, LastWords] = field(default_factory=dict)
     ingress_port: int = 8080
+    planned: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by :meth:`write`, as if a plan followed each change at once."""
+
+    async def next_plan(self, timeout_seconds: float) -> None:
+        self.planned.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.planned.wait(), timeout_seconds)
 
     def __post_init__(self) -> None:
         self.engine = SimulatedEngine(self.now)
@@ -63,6 +72,7 @@ class HandMadePlatform:
         version = await self.store.commit(changes)
         self.record = await self.store.read()
         self.index = replace(self.index, record=self.record)
+        self.planned.set()
         return version
 
     async def say(self, sentence: str, subject: str = REDPACKET, code: str = "rents") -> int:

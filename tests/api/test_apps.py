@@ -15,6 +15,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from springtide.api.deployments import ATTEMPTS
+from springtide.engines.base import Capability
 from springtide.formats.app_specs import DeployedApp
 from springtide.model.errors import StaleReadError, StoreError
 from springtide.model.identifiers import AppName, RevisionId, ServiceId, TeamName
@@ -199,6 +200,19 @@ async def test_an_app_that_contradicts_itself_is_refused(
 ) -> None:
     wire = await refusal(api, deployed(a_service(_WEB, **overrides)), 422)
     assert sentence in wire["sentence"]
+    assert _WEB not in (await platform.store.read()).services
+
+
+async def test_what_the_engine_cannot_do_is_refused_before_anything_changes(
+    api: httpx.AsyncClient, platform: HandMadePlatform
+) -> None:
+    platform.engine.capabilities -= {Capability.STANDBY}
+    waiting = a_service(_WEB, scale=ScalePolicy(1, 9, standby=StandbyPolicy(2)))
+    wire = await refusal(api, deployed(waiting), 409)
+    assert (wire["code"], wire["sentence"]) == (
+        "lacks-capability",
+        "redpacket/web needs standby, which the engine doesn't offer.",
+    )
     assert _WEB not in (await platform.store.read()).services
 
 

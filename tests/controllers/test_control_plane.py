@@ -300,6 +300,21 @@ async def test_who_stands_by_is_resumed_probed_and_routed_before_anything_is_sta
         await stage.until(lambda: _accepting(stage) == 3)
 
 
+async def test_who_waits_for_the_next_plan_is_told_of_it_and_waits_no_longer_than_asked() -> None:
+    async with Stage(services=[web()]) as stage:
+        await stage.reaches(feed=2)
+        assert stage.plane is not None
+        chronicle, loop = stage.plane.chronicle, asyncio.get_running_loop()
+        seen, begun = chronicle.explanations, loop.time()
+        await chronicle.next_note(60)
+        assert loop.time() - begun < 2
+        assert chronicle.explanations is not seen
+        await stage.end()
+        begun = loop.time()
+        await chronicle.next_note(5)
+        assert loop.time() - begun == pytest.approx(5)
+
+
 @pytest.mark.parametrize("around", ["pause", "resume"])
 async def test_a_control_plane_that_dies_around_a_pause_or_a_resume_leaves_nothing_doubled_or_orphaned(
     around: str,

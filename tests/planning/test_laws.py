@@ -91,23 +91,14 @@ ROUNDS_TO_REST = 40
 @given(histories())
 def test_law_5_it_comes_to_rest_and_the_cost_falls_on_the_way(spec: Spec) -> None:
     """Rest: within 40 rounds (at most 12 were ever seen) a plan changes nothing and asks for nothing."""
-    world = undisturbed(spec, may_finish=False)
-    costs: list[laws.Cost] = []
-    world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
-    is_rolling = any(is_old(world, placement) for placement in world.record.placements.values())
-    world.settle(ROUNDS_TO_REST)
-    if not is_rolling:
-        laws.law_5_cost_falls(costs)
+    comes_to_rest(spec)
 
 
 @examples(0.2)
 @given(histories(ROUGH))
 def test_law_9_whoever_can_comes_home_and_then_nothing_stirs(spec: Spec) -> None:
     world = undisturbed(spec)
-    world.run(80, step=1)
-    world.history.clear()
-    world.run(15, step=1)
-    assert world.stirring() == []
+    stirs_no_more(world)
     laws_of_change.law_9_home_in_the_end(Moment(world.index, world.plan()))
 
 
@@ -156,6 +147,25 @@ def undisturbed(spec: Spec, *, may_finish: bool = True) -> World:
         world.in_flight = {}
         world.make_ready(*sorted(world.containers))
     return world
+
+
+def comes_to_rest(spec: Spec) -> None:
+    """Plans end, the cost falling on the way; not judged while old instances are being replaced."""
+    world = undisturbed(spec, may_finish=False)
+    costs: list[laws.Cost] = []
+    world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
+    is_rolling = any(is_old(world, placement) for placement in world.record.placements.values())
+    world.settle(ROUNDS_TO_REST)
+    if not is_rolling:
+        laws.law_5_cost_falls(costs)
+
+
+def stirs_no_more(world: World) -> None:
+    """In the end nothing happens any more."""
+    world.run(80, step=1)
+    world.history.clear()
+    world.run(15, step=1)
+    assert world.stirring() == []
 
 
 def is_old(world: World, placement: Placement) -> bool:

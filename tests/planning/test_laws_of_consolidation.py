@@ -6,12 +6,11 @@ from hypothesis import given
 
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
-from tests.planning import laws
 from tests.planning.examples import examples
 from tests.planning.moments import Moment
 from tests.planning.rented_fleets import STEPS, rented_fleets, rented_services_of
 from tests.planning.strategies import Spec, histories
-from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, is_old, undisturbed
+from tests.planning.test_laws import STEP_LAWS, comes_to_rest, stirs_no_more, undisturbed
 
 
 def test_the_laws_hold_where_machines_are_emptied_and_given_back() -> None:
@@ -35,20 +34,11 @@ def test_the_laws_hold_where_machines_are_emptied_and_given_back() -> None:
 @examples(1)
 @given(histories(STEPS, fleets=rented_fleets(), services=rented_services_of))
 def test_law_5_it_comes_to_rest_and_machines_in_use_only_become_fewer(spec: Spec) -> None:
-    world = undisturbed(spec, may_finish=False)
-    costs: list[laws.Cost] = []
-    world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
-    is_rolling = any(is_old(world, placement) for placement in world.record.placements.values())
-    world.settle(ROUNDS_TO_REST)
-    if not is_rolling:
-        laws.law_5_cost_falls(costs)
+    comes_to_rest(spec)
 
 
 @examples(0.3)
 @given(histories(STEPS, fleets=rented_fleets(), services=rented_services_of))
 def test_nothing_stirs_once_machines_are_as_few_as_moves_can_make_them(spec: Spec) -> None:
     world = undisturbed(spec)
-    world.run(80, step=1)
-    world.history.clear()
-    world.run(15, step=1)
-    assert world.event_codes() == []
+    stirs_no_more(world)

@@ -8,12 +8,12 @@ from hypothesis import given
 
 from springtide.planning.index import Index
 from springtide.planning.planner import Plan
-from tests.planning import laws, laws_of_lines
+from tests.planning import laws_of_lines
 from tests.planning.examples import examples
 from tests.planning.lined_fleets import lined_fleets, lined_services_of
 from tests.planning.moments import Moment
 from tests.planning.strategies import ROUGH, Spec, histories
-from tests.planning.test_laws import ROUNDS_TO_REST, STEP_LAWS, is_old, owners_have_what_is_theirs, undisturbed
+from tests.planning.test_laws import STEP_LAWS, comes_to_rest, owners_have_what_is_theirs, stirs_no_more, undisturbed
 
 LAWS = (
     *STEP_LAWS,
@@ -50,13 +50,7 @@ def test_law_2_owners_have_what_is_theirs_where_guests_fill_their_lines(spec: Sp
 @examples(0.5)
 @given(histories(fleets=lined_fleets(), services=lined_services_of))
 def test_law_5_it_comes_to_rest_where_lines_are_full_and_the_cost_falls_on_the_way(spec: Spec) -> None:
-    world = undisturbed(spec, may_finish=False)
-    costs: list[laws.Cost] = []
-    world.on_plan = lambda index, made: costs.append(laws.cost_of(Moment(index, made)))
-    is_rolling = any(is_old(world, placement) for placement in world.record.placements.values())
-    world.settle(ROUNDS_TO_REST)
-    if not is_rolling:
-        laws.law_5_cost_falls(costs)
+    comes_to_rest(spec)
 
 
 @examples(0.3)
@@ -65,7 +59,4 @@ def test_law_9_nothing_stirs_once_all_who_can_have_come_home_over_lines(spec: Sp
     """Lines are as wide as ever from then on: a calendar that opens or closes is a change."""
     world = undisturbed(spec)
     world.set_fleet(links=tuple(replace(link, windows=()) for link in world.record.fleet.links))
-    world.run(80, step=1)
-    world.history.clear()
-    world.run(15, step=1)
-    assert world.stirring() == []
+    stirs_no_more(world)

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from springtide.model.fleet import Pool, ScalingTerms
+from springtide.model.identifiers import ServiceId
 from springtide.model.leases import Rung
 from springtide.model.observations import ContainerState
 from springtide.model.placements import PlacementState
 from springtide.model.record import Change, Kind
 from springtide.model.workloads import PlacementRules, ScalePolicy, Service, StandbyPolicy
 from springtide.planning.convergence import CreateInstance, DeleteInstance, PauseInstance, ResumeInstance
+from springtide.planning.index import InstanceSeen, advance
 from tests.builders import HOME_LADDER, a_fleet, a_pool, a_service, amount, an_elastic_pool, nodes
 from tests.planning.world import World
 
@@ -274,3 +276,25 @@ def test_one_that_is_resumed_while_it_is_being_paused_serves_all_the_same() -> N
     assert id in [each.instance for each in world.ready(WEB)]
     assert world.containers[id].state is ContainerState.RUNNING
     assert world.record.placements[id].state is PlacementState.RUNNING
+
+
+def test_all_who_stand_by_failing_at_once_is_one_failure_and_forgotten_once_others_are_paused() -> None:
+    world = a_world(a_web())
+    for id in world.standing_by(WEB):
+        world.kill(id)
+    made = world.tick()
+    assert made.carry.crashes[ServiceId(WEB)].count == 1
+    world.run(6)
+    assert len(world.standing_by(WEB)) == 4
+    assert not world.history[-1].carry.crashes
+
+
+def test_one_that_was_left_half_made_is_completed() -> None:
+    world = a_world(a_web(standby=StandbyPolicy(0)))
+    world.put(Change(Kind.SERVICE, WEB, a_web(standby=StandbyPolicy(1))))
+    (asked,) = [each for each in world.tick().actions if isinstance(each, CreateInstance)]
+    id = asked.placement.instance
+    half_made = replace(world.containers[id], state=ContainerState.CREATED)
+    world.containers[id] = half_made
+    world.index = advance(world.index, [InstanceSeen(half_made)])
+    assert [each.subject for each in world.tick().actions if isinstance(each, CreateInstance)] == [id]

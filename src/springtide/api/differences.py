@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from springtide.model.resources import Resources, describe
-from springtide.model.workloads import ScalePolicy, Service, Template
+from springtide.model.workloads import ScalePolicy, Service, StandbyPolicy, Template
 
 IMAGE_DIGITS = 12
 NOT_WANTED = ("id", "app", "name", "team", "revision", "restarted_at")
@@ -110,7 +110,13 @@ def _bounds(scale: ScalePolicy) -> str:
     load = f" at {scale.requests_per_second:g} requests a second each" if scale.requests_per_second else ""
     cpu = f" at {scale.cpu_percent:g}% of cpu" if scale.cpu_percent else ""
     kept = f", {scale.available} kept available" if scale.available is not None else ""
-    return f"{count}{load}{cpu}{kept}"
+    standby = f", {_standby(scale.standby)}" if scale.standby.count else ""
+    return f"{count}{load}{cpu}{kept}{standby}"
+
+
+def _standby(standby: StandbyPolicy) -> str:
+    rungs = ", ".join(f"{count} {rung}" for rung, count in standby.by_rung)
+    return f"{standby.count} on standby{f' ({rungs})' if rungs else ''} for at most {standby.max_age_seconds:g} s"
 
 
 def _amounts(amounts: Resources) -> str:

@@ -35,7 +35,6 @@ from springtide.model.errors import InputError, RefusedError
 from springtide.model.identifiers import AppName, ServiceId
 from springtide.planning.index import RecordChanged, advance
 
-LOOK_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 20.0
 
 
@@ -72,26 +71,10 @@ def app_routes(platform: Platform) -> APIRouter:
         while True:
             if AppName(app) not in platform.record.apps:
                 raise unknown("app", app, platform.record.apps)
-            seen = progress_wire(platform, AppName(app))
-            if seen.state != state or time.monotonic() >= deadline:
+            seen, left = progress_wire(platform, AppName(app)), deadline - time.monotonic()
+            if seen.state != state or left <= 0:
                 return seen
-            await asyncio.sleep(LOOK_SECONDS)
-
-    @routes.post("/{app}/restart")
-    async def restart(app: str, asked: ServicesRequest) -> RestartedWire:
-        """Want new instances of the same revisions; they replace the old ones a few at a time."""
-        now = platform.now()
-        restarted = await restart_services(platform.store, app, asked.services, now)
-        return RestartedWire(app=app, services=[each.id for each in restarted], restarted_at=now)
-
-    @routes.post("/{app}/redeploy")
-    async def redeploy(app: str, asked: RedeployRequest) -> RedeployedWire:
-        """Put the app again as it was last deployed, its images looked up anew."""
-        deployed, notices = await with_newer_images(platform, app, asked)
-        told = await _changes(platform, deployed, {})
-        written = None if asked.dry_run else await put_app(platform.store, deployed, platform.ingress_port)
-        answer = None if written is None else _deployed(platform, app, written)
-        return RedeployedWire(changes=told, deployed=answer, notices=notices)
+            await platform.next_plan(left)
 
     @routes.delete("/{app}")
     async def delete(app: str) -> DeletedWire:
@@ -110,14 +93,35 @@ def app_routes(platform: Platform) -> APIRouter:
         await platform.engine.delete_volumes(AppName(app))
         return DeletedVolumesWire(app=app)
 
+    _add_verbs(routes, platform)
+    return routes
+
+
+def _add_verbs(routes: APIRouter, platform: Platform) -> None:
+    """What is done to an app as it was deployed."""
+
+    @routes.post("/{app}/restart")
+    async def restart(app: str, asked: ServicesRequest) -> RestartedWire:
+        """Want new instances of the same revisions; they replace the old ones a few at a time."""
+        now = platform.now()
+        restarted = await restart_services(platform.store, app, asked.services, now)
+        return RestartedWire(app=app, services=[each.id for each in restarted], restarted_at=now)
+
+    @routes.post("/{app}/redeploy")
+    async def redeploy(app: str, asked: RedeployRequest) -> RedeployedWire:
+        """Put the app again as it was last deployed, its images looked up anew."""
+        deployed, notices = await with_newer_images(platform, app, asked)
+        told = await _changes(platform, deployed, {})
+        written = None if asked.dry_run else await put_app(platform.store, deployed, platform.ingress_port)
+        answer = None if written is None else _deployed(platform, app, written)
+        return RedeployedWire(changes=told, deployed=answer, notices=notices)
+
     @routes.post("/{app}/services/{name}/scale")
     async def scale(app: str, name: str, bounds: ScaleRequest) -> ScaledWire:
         """Fix a service's count, or set the range in which load moves it."""
         minimum, maximum = bounds.bounds
         service = await scale_service(platform.store, ServiceId(f"{app}/{name}"), minimum, maximum)
         return ScaledWire(service=service.id, minimum=service.scale.minimum, maximum=service.scale.maximum)
-
-    return routes
 
 
 def _check_name(app: str, deployed: DeployedApp) -> None:

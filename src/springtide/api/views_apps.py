@@ -25,7 +25,6 @@ from springtide.model.identifiers import AppName
 from springtide.model.placements import Placement, RentalState
 from springtide.model.record import Record
 from springtide.model.workloads import Service
-from springtide.planning.one_shots import policy_in
 from springtide.planning.outlook import Outlook
 
 STEADY_SECONDS = 10.0
@@ -85,7 +84,7 @@ def progress_wire(platform: Platform, app: AppName) -> ProgressWire:
 def _progress(platform: Platform, service: Service, placements: list[Placement]) -> ProgressServiceWire:
     told, rollout = platform.explanations.get(service.id), rollout_wire(platform.index, service, placements)
     crash = platform.index.carry.crashes.get(service.id)
-    is_one_shot = policy_in(platform.record, service) is not None
+    is_one_shot = platform.record.one_shot_policy(service.revision) is not None
     is_told = told is not None and platform.index.record.services.get(service.id) == service
     return ProgressServiceWire(
         id=service.id,

@@ -8,12 +8,12 @@ from springtide.model.record import Record
 from springtide.model.runs import Ending, Run
 from springtide.model.workloads import Service
 from springtide.planning.demand import target_of
-from springtide.planning.one_shots import has_failed, policy_in
+from springtide.planning.one_shots import has_failed
 
 
 def run_wire(record: Record, service: Service) -> RunWire | None:
     """How far a service has come that runs to its end; ``None`` for any other."""
-    if policy_in(record, service) is None:
+    if record.one_shot_policy(service.revision) is None:
         return None
     run = record.runs.get(service.id)
     run = run if run is not None and run.is_of(service) else None

@@ -23,7 +23,6 @@ from springtide.model.observations import Readiness
 from springtide.model.placements import Placement
 from springtide.model.workloads import Service
 from springtide.planning.draft import is_staying
-from springtide.planning.one_shots import policy_in
 
 
 def why_wire(standing: Standing, service: Service) -> WhyWire:
@@ -61,7 +60,7 @@ def why_wire(standing: Standing, service: Service) -> WhyWire:
 
 def _summary(standing: Standing, service: Service, placements: list[Placement], ready: int, wanted: int) -> str:
     explanation = standing.explanations.get(service.id)
-    if explanation is not None and policy_in(standing.record, service) is not None:
+    if explanation is not None and standing.record.one_shot_policy(service.revision) is not None:
         return explanation.demand.sentence
     counts = rung_counts(standing, placements)
     rungs = ", ".join(f"{count} {rung}" for rung, count in counts.items() if count) or "none anywhere"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Mapping
 from datetime import timedelta
@@ -30,10 +31,19 @@ class Chronicle:
         self.explanations: Mapping[ServiceId, Explanation] = MappingProxyType({})
         self.last_words: dict[ServiceId, LastWords] = {}
         """Of the last instance of each service that failed."""
+        self._noted = asyncio.Event()
 
     def note_last_words(self, service: ServiceId, words: LastWords) -> None:
         """Keep what an instance that failed had written."""
         self.last_words[service] = words
+
+    async def next_note(self, timeout_seconds: float) -> None:
+        """Return once another plan has been taken over, or after the time-out."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._noted.wait()
+        except TimeoutError:
+            return
 
     def note(self, index: Index, plan: Plan) -> None:
         """Take over a committed plan; sample when the last sample is old enough."""
@@ -42,6 +52,8 @@ class Chronicle:
             del self.last_words[id]
         if not self.samples or plan.now - self.samples[-1].at >= timedelta(seconds=SAMPLE_SECONDS):
             self.samples.append(_sample(index, plan))
+        noted, self._noted = self._noted, asyncio.Event()
+        noted.set()
 
 
 def spend_micros(record: Record) -> int:

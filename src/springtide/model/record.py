@@ -15,7 +15,7 @@ from springtide.model.leases import Lease, LedgerEntry
 from springtide.model.mappings import thawed
 from springtide.model.placements import Placement, Rental
 from springtide.model.runs import Run
-from springtide.model.workloads import App, Revision, Service
+from springtide.model.workloads import App, RestartPolicy, Revision, Service
 
 
 class Kind(StrEnum):
@@ -111,6 +111,11 @@ class Record:
     rentals: Mapping[str, Rental] = field(default_factory=_none)
     ledger: Mapping[str, LedgerEntry] = field(default_factory=_none)
     runs: Mapping[ServiceId, Run] = field(default_factory=_none)
+
+    def one_shot_policy(self, id: RevisionId) -> RestartPolicy | None:
+        """How a revision that runs to its end is repaired; ``None`` for any other, and for one that isn't known."""
+        revision = self.revisions.get(id)
+        return revision.template.restart if revision is not None and revision.template.restart.is_one_shot else None
 
     def after(self, commit: Commit) -> Record:
         """The record as it stands after this commit."""

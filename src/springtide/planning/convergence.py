@@ -191,7 +191,7 @@ def _standby_actions(index: Index, after: Record, draft: Draft) -> list[Action]:
         if standby.state is PlacementState.STOPPING:
             if id not in index.deleted:
                 actions.append(DeleteInstance(id, _grace_of(draft, standby)))
-        elif instance is None:
+        elif instance is None or instance.state is ContainerState.CREATED:
             actions.append(CreateInstance(standby))
         elif instance.state is ContainerState.RUNNING and probed and probed.readiness is Readiness.READY:
             actions.append(PauseInstance(id))

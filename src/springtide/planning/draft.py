@@ -100,18 +100,12 @@ class Draft:
 
     def restart_policy(self, service: Service) -> RestartPolicy | None:
         """The policy of a service that runs to its end; ``None`` for any other."""
-        return self._one_shot_policy(service.revision)
+        return self.index.record.one_shot_policy(service.revision)
 
     def policy_of(self, placement: Placement) -> RestartPolicy | None:
         """The policy of an instance that runs to its end, as long as its service is wanted; ``None`` for any other."""
         is_wanted = placement.service in self.index.record.services
-        return self._one_shot_policy(placement.revision) if is_wanted else None
-
-    def _one_shot_policy(self, id: RevisionId) -> RestartPolicy | None:
-        revision = self.index.record.revisions.get(id)
-        if revision is None or not revision.template.restart.is_one_shot:
-            return None
-        return revision.template.restart
+        return self.index.record.one_shot_policy(placement.revision) if is_wanted else None
 
     def services_of(self, team: TeamName) -> list[ServiceId]:
         """The team's services, by id."""
@@ -192,6 +186,11 @@ class Draft:
         if instance is None or instance.state is not ContainerState.RUNNING or probed is None:
             return False
         return probed.readiness is Readiness.READY
+
+    def is_paused(self, id: InstanceId) -> bool:
+        """Whether the instance is frozen, as those that stand by are once they have answered."""
+        instance = self.index.instances.get(id)
+        return instance is not None and instance.state is ContainerState.PAUSED
 
     def is_held(self, placement: Placement) -> bool:
         """Whether a guest's minimum hold protects it from moves; at home and in the cloud nobody is a guest."""

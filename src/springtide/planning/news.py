@@ -22,6 +22,7 @@ from springtide.planning.board import Board
 from springtide.planning.ground import Ground
 from springtide.planning.memo import is_at_rest
 from springtide.planning.quota_tree import LimitName
+from springtide.planning.tally import counts_the_same
 
 
 def _none() -> Mapping[Any, Any]:
@@ -154,7 +155,7 @@ class News:
     def _pools_of_changed(self, services: set[ServiceId]) -> set[PoolName]:
         """Where those stand that changed hands or bands: they count otherwise by now."""
         before, now = self.seen.services, self.board.services
-        changed = [id for id in services if not _counts_the_same(before.get(id), now.get(id))]
+        changed = [id for id in services if not counts_the_same(before.get(id), now.get(id))]
         return {pool for id in changed for pool, _ in self.board.groups.get(id, ())}
 
     def _changed_services(self) -> set[ServiceId]:
@@ -189,9 +190,3 @@ class News:
         crossings = self.board.crossings
         home = crossings.home_of(service.team) if crossings is not None else None
         return home is not None and not self._sites <= {home}
-
-
-def _counts_the_same(one: Service | None, other: Service | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one is other or (one.team, one.band) == (other.team, other.band)

@@ -26,15 +26,9 @@ def kept_instances(record: Record) -> frozenset[InstanceId]:
     return frozenset(ending.instance for run in record.runs.values() for ending in run.endings)
 
 
-def policy_in(record: Record, service: Service) -> RestartPolicy | None:
-    """The policy of a service that runs to its end; ``None`` for any other."""
-    revision = record.revisions.get(service.revision)
-    return revision.template.restart if revision is not None and revision.template.restart.is_one_shot else None
-
-
 def has_failed(record: Record, service: Service) -> bool:
     """Whether the service's present revision has failed for good."""
-    run, policy = record.runs.get(service.id), policy_in(record, service)
+    run, policy = record.runs.get(service.id), record.one_shot_policy(service.revision)
     if run is None or policy is None or not run.is_of(service):
         return False
     return run.has_failed(policy, target_of(service.scale))

@@ -20,7 +20,7 @@ from springtide.planning.evictions import NAMELESS, moves_under_way
 from springtide.planning.fitting import best_room, best_row
 from springtide.planning.siting import Siting
 from springtide.planning.space import Space
-from springtide.planning.standby import is_paused, standby_of
+from springtide.planning.standby import standby_of
 from springtide.planning.turns import neediest_first
 
 RungIn = Callable[[PoolName], Rung | None]
@@ -46,7 +46,7 @@ def resumable(draft: Draft, service: Service, pools: Sequence[PoolName], rung_in
     ]
     rungs = {pool: rung_in(pool) for pool in sorted({each.pool for each in waiting})}
     found = [
-        (rung.order, not is_paused(draft, each), each.ordinal, each)
+        (rung.order, not draft.is_paused(each.instance), each.ordinal, each)
         for each in waiting
         if (rung := rungs[each.pool]) is not None and _may_serve(draft.board, service, each)
     ]

@@ -45,7 +45,7 @@ def settle(draft: Draft) -> None:
         if failure is not None:
             _stop(draft, placement)
             draft.say(placement.service, failure.code, failure.sentence, **dict(failure.figures))
-            if not take_failed_start(draft, placement, failure) and _is_current(draft, placement):
+            if not take_failed_start(draft, placement, failure) and is_current(draft, placement):
                 crashed[placement.service] = (failure.sentence, _was_proven(draft, placement.instance))
         elif _is_unready(draft, placement) and is_staying(placement):
             draft.evict(placement, Eviction("unhealthy", draft.now, drain_by=draft.now, gone_by=None))
@@ -243,7 +243,7 @@ def _stop(draft: Draft, placement: Placement) -> None:
     draft.board.mark_leaving(placement.instance)
 
 
-def _is_current(draft: Draft, placement: Placement) -> bool:
+def is_current(draft: Draft, placement: Placement) -> bool:
     """What fails of an older revision holds nobody back: others replace it anyway."""
     service = draft.index.record.services.get(placement.service)
     return service is None or service.is_current(placement.revision, placement.placed_at)
@@ -275,10 +275,11 @@ def count_crash(draft: Draft, service: ServiceId, detail: str, *, was_proven: bo
 def _has_recovered(draft: Draft, service: ServiceId) -> bool:
     revision = draft.service(service).revision
     last = draft.crashes[service].last_at
-    return any(
-        placement.revision == revision and placement.placed_at >= last and _was_proven(draft, placement.instance)
-        for placement in draft.staying(service)
-    )
+    stand_by = (draft.board.standby[id] for id in draft.board.standby_of.get(service, ()))
+    fresh = [
+        each for each in (*draft.staying(service), *stand_by) if each.revision == revision and each.placed_at >= last
+    ]
+    return any(_was_proven(draft, each.instance) or draft.is_paused(each.instance) for each in fresh)
 
 
 def _block(draft: Draft, service: Service) -> None:

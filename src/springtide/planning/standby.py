@@ -14,7 +14,7 @@ from springtide.model.events import Reason
 from springtide.model.fleet import Pool
 from springtide.model.identifiers import NodeId, PoolName, ServiceId
 from springtide.model.leases import Rung
-from springtide.model.observations import ContainerState, Readiness
+from springtide.model.observations import Readiness
 from springtide.model.placements import Placement, PlacementState
 from springtide.model.resources import CPU_MILLIS, NOTHING, Resources
 from springtide.model.workloads import Band, Service
@@ -24,7 +24,7 @@ from springtide.planning.draft import Draft
 from springtide.planning.fitting import best_row
 from springtide.planning.layout import IntArray
 from springtide.planning.misplacement import broken_constraint
-from springtide.planning.settlement import count_crash, failure_of
+from springtide.planning.settlement import count_crash, failure_of, is_current
 from springtide.planning.siting import Siting
 from springtide.planning.space import Space
 
@@ -39,23 +39,25 @@ def at_rest(amount: Resources) -> Resources:
     return amount.without(CPU_MILLIS)
 
 
-def is_paused(draft: Draft, standby: Placement) -> bool:
-    instance = draft.index.instances.get(standby.instance)
-    return instance is not None and instance.state is ContainerState.PAUSED
-
-
 def settle_standby(draft: Draft) -> None:
-    """Take note of who is paused by now, who is gone, who has failed, and who has become useless."""
+    """Take note of who is paused by now, who is gone, who has failed, and who has become useless.
+
+    Failures of one round count once, as a crash of what the service wants by now.
+    """
+    failed: dict[ServiceId, str] = {}
     for standby in _in_order(draft.board):
         if standby.state is PlacementState.STOPPING:
             if standby.instance in draft.index.deleted:
                 draft.board.end_standby(standby.instance)
-        elif is_paused(draft, standby):
+        elif draft.is_paused(standby.instance):
             draft.board.stand_by(replace(standby, resources=at_rest(standby.resources)))
         elif (failure := failure_of(draft, standby)) is not None:
             _stop(draft, standby)
             draft.say(standby.service, failure.code, failure.sentence, **dict(failure.figures))
-            count_crash(draft, standby.service, failure.sentence, was_proven=False)
+            if standby.service in draft.index.record.services and is_current(draft, standby):
+                failed[standby.service] = failure.sentence
+    for id, sentence in failed.items():
+        count_crash(draft, id, sentence, was_proven=False)
     for standby in _waiting(draft.board):
         if (why := _uselessness(draft, standby)) is not None:
             _stop(draft, standby)
@@ -124,7 +126,7 @@ def standby_standing(draft: Draft, service: Service) -> StandbyStanding | None:
     if wished <= 0:
         return None
     mine = [each for each in standby_of(draft.board, service.id) if each.state is PlacementState.RUNNING]
-    paused = sum(1 for each in mine if is_paused(draft, each))
+    paused = sum(1 for each in mine if draft.is_paused(each.instance))
     return StandbyStanding(wished, paused, len(mine) - paused, _why_not_more(draft, service, wished - len(mine)))
 
 
@@ -188,7 +190,7 @@ def _stop_oldest(draft: Draft, service: Service) -> None:
     """Who has stood by for long enough is replaced, one at a time, while all the others are paused."""
     mine = standby_of(draft.board, service.id)
     oldest = min(mine, key=lambda each: (each.placed_at, each.ordinal), default=None)
-    is_calm = all(is_paused(draft, each) and each.state is PlacementState.RUNNING for each in mine)
+    is_calm = all(draft.is_paused(each.instance) and each.state is PlacementState.RUNNING for each in mine)
     if oldest is None or not is_calm:
         return
     age_seconds = (draft.now - oldest.placed_at).total_seconds()
@@ -246,7 +248,7 @@ class _Filling:
         for standby in standby_of(board, service.id):
             if standby.state is PlacementState.RUNNING:
                 self._count(service, standby.pool, by_rung)
-        waking = sum(1 for each in standby_of(board, service.id) if not is_paused(self.draft, each))
+        waking = sum(1 for each in standby_of(board, service.id) if not self.draft.is_paused(each.instance))
         lacking, started = lacking_standby(self.draft, service), 0
         while started < min(lacking, MOST_WARMING - waking) and (row := self._row(service, by_rung)) is not None:
             standby = self.draft.next_instance(service, board.table.nodes[row].id)

@@ -70,10 +70,11 @@ def _changed(before: Tally, services: Mapping[ServiceId, Service], groups: Group
     if services is before.services:
         return standing
     stood = before.services
-    return standing | {id for id in groups if not _counts_the_same(stood.get(id), services.get(id))}
+    return standing | {id for id in groups if not counts_the_same(stood.get(id), services.get(id))}
 
 
-def _counts_the_same(one: Service | None, other: Service | None) -> bool:
+def counts_the_same(one: Service | None, other: Service | None) -> bool:
+    """Whether what stands of a service counts for the same owner and band as it did."""
     if one is None or other is None:
         return one is other
     return one is other or (one.team, one.band) == (other.team, other.band)
