@@ -82,6 +82,9 @@ class RunningPlatform:
     def last_words(self) -> Mapping[ServiceId, LastWords]:
         return self.plane.chronicle.last_words
 
+    async def catch_up(self) -> None:
+        await self.plane.follower.wait_until(await self.store.commit([]))
+
     async def next_plan(self, timeout_seconds: float) -> None:
         await self.plane.chronicle.next_note(timeout_seconds)
 

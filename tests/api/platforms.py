@@ -56,6 +56,9 @@ class HandMadePlatform:
     planned: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by :meth:`write`, as if a plan followed each change at once."""
 
+    async def catch_up(self) -> None:
+        self.record = await self.store.read()
+
     async def next_plan(self, timeout_seconds: float) -> None:
         self.planned.clear()
         with suppress(TimeoutError):

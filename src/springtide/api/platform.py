@@ -58,6 +58,10 @@ class Platform(Protocol):
         """Where the router listens for host routes."""
         ...
 
+    async def catch_up(self) -> None:
+        """Return once ``record`` shows all that had been written when this was asked."""
+        ...
+
     async def next_plan(self, timeout_seconds: float) -> None:
         """Return once there is another plan to look at, or after the time-out."""
         ...

@@ -66,7 +66,11 @@ def app_routes(platform: Platform) -> APIRouter:
         state: Annotated[str, Query(description="What was shown before; the answer waits until it differs.")] = "",
         seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="How long it may wait.")] = 0.0,
     ) -> ProgressWire:
-        """How far the app's services are: instances of the wanted revision, ready ones, those yet to be replaced."""
+        """How far the app's services are: instances of the wanted revision, ready ones, those yet to be replaced.
+
+        Whoever has just written something sees it: an older look would say that all is done already.
+        """
+        await platform.catch_up()
         deadline = time.monotonic() + seconds
         while True:
             if AppName(app) not in platform.record.apps:
