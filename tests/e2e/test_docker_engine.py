@@ -289,3 +289,23 @@ async def copy_bytes(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -
         sink.write(data)
         await sink.drain()
     sink.close()
+
+
+async def test_whoever_looks_at_the_news_of_an_end_sees_that_it_has_ended(engine: DockerEngine) -> None:
+    """The engine tells of an end before its lists show it; nothing is told after that."""
+    ids = [f"tide-web-{number}" for number in range(1, 31)]
+    seen: dict[str, ContainerState] = {}
+    news = engine.watch()
+
+    async def look() -> None:
+        async for id in news:
+            instance = await engine.get(id)
+            seen[id] = instance.state if instance is not None else ContainerState.CREATED
+            if list(seen.values()).count(ContainerState.EXITED) == len(ids):
+                return
+
+    looking = asyncio.create_task(look())
+    await asyncio.gather(*(engine.create(a_spec(id, command=("true",))) for id in ids))
+    await asyncio.wait({looking}, timeout=8)
+    looking.cancel()
+    assert [id for id in ids if seen[id] is not ContainerState.EXITED] == []

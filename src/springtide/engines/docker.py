@@ -23,8 +23,9 @@ from springtide.engines.base import (
     RunningCommand,
     refuse_what_is_lacking,
 )
-from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded, label_filter
+from springtide.engines.docker_api import CONFLICT, NOT_FOUND, DockerApi, call_timeout, decoded
 from springtide.engines.docker_creation import FIRST, Creation, is_startable, waits_inside
+from springtide.engines.docker_events import events_from_now, instances_filter
 from springtide.engines.docker_exec import begin, run_in
 from springtide.engines.docker_files import DockerFiles
 from springtide.engines.docker_images import DockerImages
@@ -54,7 +55,6 @@ from springtide.model.resources import CPU_MILLIS, MEMORY_BYTES, Resources
 from springtide.model.workloads import ExecProbe, HttpProbe, TcpProbe
 
 FIRST_PAUSE_SECONDS = 0.1
-EVENTS = ["create", "start", "die", "oom", "pause", "unpause", "destroy"]
 
 
 class DockerEngine:
@@ -79,6 +79,7 @@ class DockerEngine:
         self._volumes = DockerVolumes(self._api, self._names)
         self._files = DockerFiles(self._api)
         self._creation = Creation(self._api, self._names, self._files)
+        self._deleting: set[InstanceId] = set()
         self._containers: dict[InstanceId, tuple[str, ...]] = {}
         """Container ids by instance, as last seen, the first container's first."""
         self._endings: dict[str, tuple[str, datetime | None]] = {}
@@ -182,6 +183,13 @@ class DockerEngine:
         await self._pod(spec.id)
 
     async def delete(self, id: InstanceId, grace_seconds: float) -> None:
+        self._deleting.add(id)
+        try:
+            await self._delete(id, grace_seconds)
+        finally:
+            self._deleting.discard(id)
+
+    async def _delete(self, id: InstanceId, grace_seconds: float) -> None:
         rows = await self._all_rows(id)
         if grace_seconds > 0:
             with self._api.call(f"stop {id}", tolerate=(NOT_FOUND, CONFLICT)):
@@ -235,14 +243,7 @@ class DockerEngine:
             return await self._instance(rows)
 
     def watch(self) -> AsyncIterator[InstanceId]:
-        return self._events_since(time.time())
-
-    async def _events_since(self, moment: float) -> AsyncIterator[InstanceId]:
-        filters = instances_filter(self._names.labels, type=["container"], event=EVENTS)
-        parameters = {"filters": json.dumps(filters), "since": f"{moment:.9f}"}
-        async with self._api.stream("events", parameters, "follow events") as lines:
-            async for line in lines:
-                yield InstanceId(decoded(line)["Actor"]["Attributes"][INSTANCE])
+        return events_from_now(self._api, self._names, self._deleting)
 
     async def usage(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Usage]:
         if not self._containers.keys() >= set(ids):
@@ -411,16 +412,6 @@ class DockerEngine:
 
 def _ids(rows: Sequence[DockerContainer]) -> tuple[str, ...]:
     return tuple(row.id for row in rows)
-
-
-def instances_filter(labels: Mapping[str, str], **others: list[str]) -> dict[str, list[str]]:
-    """The ``filters`` that select instances only.
-
-    The engine's builder, and anybody who runs an image that was built here by hand, makes containers
-    that carry the image's label of this installation too.
-    """
-    filters = label_filter(labels, **others)
-    return {**filters, "label": [*filters["label"], INSTANCE]}
 
 
 def _says_image_is_missing(error: DockerError) -> bool:
